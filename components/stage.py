@@ -1,0 +1,209 @@
+"""What every stage of the graph shares: arguments, settings, seed, tracking, and outputs that are whole or absent.
+
+A stage is a module whose `main` reads its inputs and writes its outputs:
+
+    @stage(VideoSettings)
+    def main(videos: Input, shots: Output, settings: VideoSettings) -> Counts: ...
+
+    if __name__ == "__main__":
+        main.cli()
+"""
+
+import hashlib
+import inspect
+import logging
+import os
+import random
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Generic, ParamSpec, TypeVar, get_type_hints
+
+import numpy as np
+import psutil
+import typer
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Input = Annotated[Path, "input"]
+Output = Annotated[Path, "output"]
+Counts = Mapping[str, int | float | str]
+P = ParamSpec("P")
+S = TypeVar("S", bound="Settings")
+
+
+class TandemError(Exception):
+    """A fault that its reader can mend: one sentence on what is wrong and where, one on how to mend it."""
+
+
+class SettingsError(TandemError):
+    """A settings file that cannot be used as it is."""
+
+
+class Settings(BaseModel):
+    """Settings of one room, read from `conf/<room>.yaml`; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: int = Field(42, ge=0, description="Seed of every random choice in the room")
+
+    @classmethod
+    def room(cls) -> str:
+        """Name of the room that owns these settings: `components.video.settings` gives `video`."""
+        return cls.__module__.split(".")[1]
+
+    @classmethod
+    def read(cls: type[S], path: Path) -> S:
+        """Read and check a settings file.
+
+        Raises SettingsError naming the file, the key and the nearest known key.
+        """
+        if not path.is_file():
+            raise SettingsError(f"{path} is missing. Restore it with: git checkout {path}")
+        try:
+            return cls(**(yaml.safe_load(path.read_text()) or {}))
+        except yaml.YAMLError as fault:
+            raise SettingsError(f"{path} is not YAML: {fault}. Mend that line.") from None
+        except ValidationError as fault:
+            raise SettingsError("\n".join(_explain(path, cls, error) for error in fault.errors())) from None
+
+
+def _explain(path: Path, settings: type[Settings], error: Any) -> str:
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] != "extra_forbidden":
+        return f"{path}, {key}: {error['msg']} (it is {error['input']!r}). Mend that value."
+    near = get_close_matches(str(error["loc"][-1]), list(settings.model_fields), n=1)
+    known = f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(settings.model_fields)}."
+    return f"{path}, {key}: unknown key. {known}"
+
+
+def digest(paths: list[Path]) -> str:
+    """SHA-256 over the names and bytes of files and folders; links an output to the run that made it."""
+    total = hashlib.sha256()
+    for path in paths:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                total.update(str(file.relative_to(path.parent)).encode())
+                with file.open("rb") as stream:
+                    total.update(hashlib.file_digest(stream, "sha256").digest())
+    return total.hexdigest()
+
+
+class Stage(Generic[P]):
+    """A stage's `main`: call it with paths as a function, or run `cli()` as a command."""
+
+    def __init__(self, main: Callable[P, Counts], settings: type[Settings], tracked: bool) -> None:
+        self.main, self.settings, self.tracked = main, settings, tracked
+        self.name = main.__globals__["__spec__"].name if main.__globals__.get("__spec__") else main.__module__
+        hints = get_type_hints(main, include_extras=True)
+        self.paths = {name: hint for name, hint in hints.items() if hint in (Input, Output)}
+        self.outputs = [name for name, hint in self.paths.items() if hint is Output]
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Counts:
+        """Run on the given paths; each output appears under its name only once it is complete."""
+        bound = inspect.signature(self.main).bind(*args, **kwargs)
+        settings: Settings = bound.arguments["settings"]
+        random.seed(settings.seed)
+        np.random.seed(settings.seed)
+        targets = {name: Path(bound.arguments[name]) for name in self.outputs}
+        with _run(self, settings) as run, _parts(targets) as parts:
+            bound.arguments.update(parts)
+            counts = self.main(*bound.args, **bound.kwargs)
+            if run is not None:
+                run(counts, digest(list(parts.values())) if parts else "")
+        return counts
+
+    def cli(self) -> None:
+        """Run as a command: paths as arguments, settings from the room's file, faults as one message."""
+        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        app.command(help=inspect.getdoc(self.main))(self._command())
+        app()
+
+    def _command(self) -> Callable[..., None]:
+        def command(**arguments: Path) -> None:
+            started = time.monotonic()
+            try:
+                settings = self.settings.read(arguments.pop("conf"))
+                counts = self(**arguments, settings=settings)  # type: ignore[call-arg]
+            except TandemError as fault:
+                typer.secho(str(fault), err=True, fg="red")
+                raise typer.Exit(2) from None
+            summary = ", ".join(f"{name} {value}" for name, value in counts.items())
+            typer.echo(f"{self.name} done in {time.monotonic() - started:.1f} s: {summary}", err=True)
+
+        conf = Path("conf") / f"{self.settings.room()}.yaml"
+        positional = [
+            inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Path)
+            for name in self.paths
+        ]
+        option = inspect.Parameter(
+            "conf",
+            inspect.Parameter.KEYWORD_ONLY,
+            default=conf,
+            annotation=Annotated[Path, typer.Option(help="Settings of the room")],
+        )
+        command.__signature__ = inspect.Signature([*positional, option])  # type: ignore[attr-defined]
+        command.__annotations__ = {name: Path for name in self.paths} | {"conf": option.annotation}
+        return command
+
+
+def stage(settings: type[Settings], *, tracked: bool = False) -> Callable[[Callable[P, Counts]], Stage[P]]:
+    """Make a function of input and output paths into a stage; `tracked` stages are MLflow runs."""
+    return lambda main: Stage(main, settings, tracked)
+
+
+@contextmanager
+def _parts(targets: dict[str, Path]) -> Iterator[dict[str, Path]]:
+    """Temporary names beside the targets, renamed when the block ends well and removed when it does not."""
+    parts = {name: path.with_name(f".part-{os.getpid()}-{path.name}") for name, path in targets.items()}
+    for path in targets.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(path)
+    try:
+        yield parts
+        for name, path in targets.items():
+            if not parts[name].exists():
+                raise RuntimeError(f"The stage ended without writing {path}.")
+            _remove(path)
+            parts[name].replace(path)
+    finally:
+        for part in parts.values():
+            _remove(part)
+
+
+def _remove_abandoned(path: Path) -> None:
+    for part in path.parent.glob(f".part-*-{path.name}"):
+        if not psutil.pid_exists(int(part.name.split("-")[1])):
+            _remove(part)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _run(stage: Stage[Any], settings: Settings) -> Iterator[Callable[[Counts, str], None] | None]:
+    """The MLflow run of a tracked stage: settings as parameters, counts as metrics, the outputs' digest as tag."""
+    if not stage.tracked:
+        yield None
+        return
+    import mlflow
+
+    room, name = stage.name.split(".")[-2:]
+    mlflow.set_experiment(room)
+    with mlflow.start_run(run_name=name, tags={"stage": f"{room}.{name}"}):
+        mlflow.log_params(settings.model_dump())
+
+        def finish(counts: Counts, outputs: str) -> None:
+            mlflow.set_tag("outputs_sha256", outputs)
+            mlflow.log_metrics({name: value for name, value in counts.items() if isinstance(value, int | float)})
+
+        yield finish
