@@ -17,7 +17,7 @@ import random
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -81,15 +81,18 @@ def _explain(path: Path, settings: type[Settings], error: Any) -> str:
     return f"{path}, {key}: unknown key. {known}"
 
 
-def digest(paths: list[Path]) -> str:
-    """SHA-256 over the names and bytes of files and folders; links an output to the run that made it."""
+def digest(outputs: Iterable[Path]) -> str:
+    """SHA-256 over what files and folders hold, whatever their names; links outputs to the run that made them."""
+    return hashlib.sha256("".join(sorted(_content(output) for output in outputs)).encode()).hexdigest()
+
+
+def _content(output: Path) -> str:
     total = hashlib.sha256()
-    for path in paths:
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file():
-                total.update(str(file.relative_to(path.parent)).encode())
-                with file.open("rb") as stream:
-                    total.update(hashlib.file_digest(stream, "sha256").digest())
+    for file in sorted(output.rglob("*")) if output.is_dir() else [output]:
+        if file.is_file():
+            with file.open("rb") as stream:
+                total.update(hashlib.file_digest(stream, "sha256").digest())
+            total.update(str(file.relative_to(output)).encode())
     return total.hexdigest()
 
 
@@ -114,7 +117,7 @@ class Stage(Generic[P]):
             bound.arguments.update(parts)
             counts = self.main(*bound.args, **bound.kwargs)
             if run is not None:
-                run(counts, digest(list(parts.values())) if parts else "")
+                run(counts, digest(parts.values()))
         return counts
 
     def cli(self) -> None:
@@ -129,7 +132,7 @@ class Stage(Generic[P]):
             started = time.monotonic()
             try:
                 settings = self.settings.read(arguments.pop("conf"))
-                counts = self(**arguments, settings=settings)  # type: ignore[call-arg]
+                counts = self(**arguments, settings=settings)  # type: ignore[call-arg, arg-type]
             except TandemError as fault:
                 typer.secho(str(fault), err=True, fg="red")
                 raise typer.Exit(2) from None
@@ -148,7 +151,7 @@ class Stage(Generic[P]):
             annotation=Annotated[Path, typer.Option(help="Settings of the room")],
         )
         command.__signature__ = inspect.Signature([*positional, option])  # type: ignore[attr-defined]
-        command.__annotations__ = {name: Path for name in self.paths} | {"conf": option.annotation}
+        command.__annotations__ = dict.fromkeys(self.paths, Path) | {"conf": option.annotation}
         return command
 
 
@@ -204,6 +207,8 @@ def _run(stage: Stage[Any], settings: Settings) -> Iterator[Callable[[Counts, st
 
         def finish(counts: Counts, outputs: str) -> None:
             mlflow.set_tag("outputs_sha256", outputs)
-            mlflow.log_metrics({name: value for name, value in counts.items() if isinstance(value, int | float)})
+            mlflow.log_metrics(
+                {name: value for name, value in counts.items() if isinstance(value, int | float)}
+            )
 
         yield finish

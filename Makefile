@@ -1,0 +1,50 @@
+# `make` alone lists the targets.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PORT   ?= 8000
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+.DEFAULT_GOAL := help
+.PHONY: help run serve demo test quick check fix status clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+run: $(VENV)/.installed ## install, run the nightly flow on the embedded data, publish the model
+	@tandem run
+
+serve: $(VENV)/.installed ## serve the published model: http://127.0.0.1:8000
+	@tandem serve --port $(PORT)
+
+demo: $(VENV)/.installed ## run and serve the made-up fashion shop
+	@tandem demo fashion --port $(PORT)
+
+status: $(VENV)/.installed ## which stages would run and why, and what is published
+	@tandem status
+
+test: $(VENV)/.installed-test ## install what the tests need and run them all
+	@pytest
+
+quick: $(VENV)/.installed-test ## the tests without the slow ones
+	@pytest -m "not slow and not browser"
+
+check: $(VENV)/.installed-test ## lint, format, types, layers, dead code
+	@ruff check . && ruff format --check . && mypy && lint-imports && vulture
+
+fix: $(VENV)/.installed-test ## format, and mend what the linter can mend
+	@ruff check --fix . && ruff format .
+
+clean: ## remove the environment, results, runs and caches; the project's own files stay
+	rm -rf $(VENV) .tandem mlruns mlflow.db data/[!i]* .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache
+
+$(VENV)/.installed: pyproject.toml constraints.txt install/system.sh
+	@echo "Installing into $(VENV): a few minutes the first time"
+	@install/system.sh
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	@install/system.sh test
+	@$(BIN)/python -m pip install --constraint constraints.txt --editable ".[test]"
+	@touch $@

@@ -1,0 +1,206 @@
+"""`tandem`: the one door to running, publishing, serving and asking."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from components.stage import TandemError
+from flows.settings import NightlySettings
+
+if TYPE_CHECKING:
+    from flows.publish import Outcome
+
+app = typer.Typer(
+    help="Language models and recommender systems, combined: nightly published models, served by day.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+console = Console(highlight=False)
+SETTINGS = Path("conf/nightly.yaml")
+ROOT = Path()
+
+
+def main() -> None:
+    """Answer the command line; faults that a person can mend are one message and exit status 2."""
+    os.environ.setdefault("PREFECT_HOME", str((ROOT / ".tandem" / "prefect").resolve()))
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    try:
+        app()
+    except TandemError as fault:
+        Console(stderr=True, highlight=False).print(str(fault), style="red", markup=False)
+        sys.exit(2)
+
+
+@app.command()
+def run() -> None:
+    """Run what has changed, judge the result, publish it.
+
+    Example: [bold]tandem run[/]
+    """
+    from flows.nightly import nightly
+
+    outcome = nightly(ROOT)
+    assert outcome is not None
+    _tell(outcome)
+    if outcome.version is None:
+        raise typer.Exit(1)
+    console.print("Open the page:  [bold]make serve[/]  then  [bold]http://127.0.0.1:8000[/]")
+    console.print("Compare runs:   [bold].venv/bin/mlflow ui --backend-store-uri sqlite:///mlflow.db[/]")
+
+
+@app.command()
+def demo(
+    source: Annotated[str, typer.Argument(help="fashion, movielens or folder")] = "fashion",
+    host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on")] = 8000,
+    serving: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve it when it is ready")] = True,
+) -> None:
+    """Run and serve another catalogue beside this one, in `.tandem/<source>`.
+
+    Example: [bold]tandem demo fashion --port 8001[/]
+    """
+    from flows.workspace import open_workspace
+
+    os.chdir(open_workspace(ROOT.resolve(), source))
+    os.environ["PREFECT_HOME"] = str(Path(".tandem/prefect").resolve())
+    os.environ["PYTHONPATH"] = str(Path.cwd())
+    run()
+    if serving:
+        serve(host, port)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on")] = 8000,
+) -> None:
+    """Serve the champion: the page and the API.
+
+    Example: [bold]tandem serve --port 8080[/]
+    """
+    from components.serving.app import serve as listen
+
+    listen(_champion_bundle(), host, port)
+
+
+@app.command()
+def search(
+    query: Annotated[str, typer.Argument(help="What a person would type")],
+    user: Annotated[str | None, typer.Option(help="Whose taste the answer is fitted to")] = None,
+    price_min: Annotated[float | None, typer.Option(help="Lowest price")] = None,
+    price_max: Annotated[float | None, typer.Option(help="Highest price")] = None,
+    k: Annotated[int, typer.Option(min=1, max=100, help="How many items")] = 10,
+) -> None:
+    """Ask the champion, without a service.
+
+    Example: [bold]tandem search "animated films for small children" --user 42[/]
+    """
+    from components.bundle.answers import Query
+    from components.bundle.answers import search as answer
+    from components.bundle.load import Bundle
+
+    question = Query(text=query, user_id=user, price_min=price_min, price_max=price_max, k=k)
+    found = answer(Bundle.load(_champion_bundle()), question)
+    if found.blocked:
+        console.print(
+            f"No items are shown for this query (category: {found.blocked.category}).", style="yellow"
+        )
+        return
+    table = Table(box=None)
+    for heading in ("", "item", "title", "price", "why"):
+        table.add_column(heading)
+    for place, hit in enumerate(found.hits, 1):
+        price = "" if hit.price is None else f"{hit.price:.2f} {hit.currency or ''}"
+        table.add_row(str(place), hit.item_id, hit.title, price, hit.why)
+    console.print(table)
+
+
+@app.command()
+def status() -> None:
+    """Show which stages would run and why, and which version is champion.
+
+    Example: [bold]tandem status[/]
+    """
+    from flows.graph import read_graph
+    from flows.registry import Registry
+
+    table = Table(box=None)
+    for heading in ("stage", "state", "why it would run"):
+        table.add_column(heading)
+    for node in read_graph(ROOT):
+        state = "[yellow]to run[/]" if node.reasons else "[green]up to date[/]"
+        table.add_row(node.name, state, "; ".join(node.reasons[:3]))
+    console.print(table)
+    champion = Registry(_settings().registered_model, ROOT).champion()
+    console.print(f"Champion: version {champion.version}" if champion else "No champion yet: tandem run")
+
+
+@app.command()
+def publish() -> None:
+    """Judge the bundle as it lies here and publish it.
+
+    Example: [bold]tandem publish[/]
+    """
+    from flows.publish import publish as judge_and_publish
+
+    _tell(judge_and_publish(ROOT.resolve(), _settings()))
+
+
+@app.command()
+def rollback() -> None:
+    """Give the champion's place back to the version before.
+
+    Example: [bold]tandem rollback[/]
+    """
+    from flows.registry import Registry
+
+    before, now = Registry(_settings().registered_model, ROOT).rollback()
+    console.print(f"Champion was version {before}, is version {now}.")
+
+
+def _settings() -> NightlySettings:
+    return NightlySettings.read(ROOT / SETTINGS)
+
+
+def _champion_bundle() -> Path:
+    from flows.registry import Registry, RegistryError
+
+    registry = Registry(_settings().registered_model, ROOT)
+    champion = registry.champion()
+    if champion is None:
+        raise RegistryError(f"{registry.name} has no champion yet. Make one with: tandem run")
+    return registry.bundle(champion)
+
+
+def _tell(outcome: "Outcome") -> None:
+    name = f"{_settings().registered_model}@champion"
+    if outcome.verdict is not None:
+        table = Table(title="Gate", title_justify="left", box=None)
+        for heading in ("metric", "candidate", "champion", "verdict"):
+            table.add_column(heading, justify="right" if heading in ("candidate", "champion") else "left")
+        for line in outcome.verdict.lines:
+            style = "green" if line.passed else "red"
+            table.add_row(
+                line.metric, _figure(line.candidate), _figure(line.champion), f"[{style}]{line.reason}[/]"
+            )
+        console.print(table)
+    if outcome.published:
+        console.print(f"[green]Published[/] {name}, version {outcome.version}: {outcome.reason}.")
+    elif outcome.version is None:
+        console.print(f"[red]Nothing is published[/]: {outcome.reason}.")
+    else:
+        console.print(f"{name} stays version {outcome.version}: {outcome.reason}.")
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

@@ -1,0 +1,95 @@
+"""The nightly flow over a real graph: what runs, what is kept, and what a fault leaves behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flows.nightly import RunError, nightly
+
+Ran = Callable[[], list[str]]
+
+
+def test_stages_run_in_the_graphs_order_and_a_second_run_runs_none(project: Path, ran: Ran) -> None:
+    nightly(project, publishing=False)
+    order = ran()
+    assert order[0] == "numbers"
+    assert set(order[1:3]) == {"squares", "cubes"}
+    assert order[3:] == ["total"]
+    assert (project / "total.txt").read_text() == str(sum(n**2 + n**3 for n in range(5)))
+
+    nightly(project, publishing=False)
+    assert ran() == []
+
+
+def test_a_changed_setting_runs_its_stage_and_those_after_it(project: Path, ran: Ran) -> None:
+    nightly(project, publishing=False)
+    ran()
+    (project / "conf/squares.yaml").write_text("power: 2\nsleep: 0.1\n")
+    nightly(project, publishing=False)
+    assert ran() == ["squares"], "the squares are the same, so their total is not added up again"
+
+
+def test_a_setting_put_back_restores_results_without_running(project: Path, ran: Ran) -> None:
+    nightly(project, publishing=False)
+    (project / "conf/numbers.yaml").write_text("count: 6\n")
+    nightly(project, publishing=False)
+    ran()
+    (project / "conf/numbers.yaml").write_text("count: 5\n")
+    nightly(project, publishing=False)
+    assert ran() == []
+    assert (project / "total.txt").read_text() == str(sum(n**2 + n**3 for n in range(5)))
+
+
+def test_a_failed_stage_is_named_with_what_it_printed_and_the_others_are_kept(project: Path, ran: Ran) -> None:
+    (project / "conf/squares.yaml").write_text("fail: true\n")
+    with pytest.raises(RunError, match=r"(?s)squares failed.*word 3: is not a number"):
+        nightly(project, publishing=False)
+    assert sorted(ran()) == ["cubes", "numbers", "squares"]
+
+    (project / "conf/squares.yaml").write_text("power: 2\n")
+    nightly(project, publishing=False)
+    assert ran() == ["squares", "total"]
+
+
+def start(project: Path) -> subprocess.Popen[bytes]:
+    program = "import sys; from flows.nightly import nightly; nightly(sys.argv[1], publishing=False)"
+    return subprocess.Popen([sys.executable, "-c", program, str(project)], stderr=subprocess.PIPE)
+
+
+def wait_for(file: Path, text: str, seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not (file.exists() and text in file.read_text()):
+        assert time.monotonic() < deadline, f"{text!r} did not appear in {file}"
+        time.sleep(0.05)
+
+
+def test_after_kill_9_in_a_stage_the_next_run_resumes_with_no_lock_left(project: Path, ran: Ran) -> None:
+    (project / "conf/squares.yaml").write_text("sleep: 600\n")
+    killed = start(project)
+    wait_for(project / ".tandem/logs/squares.log", "squaring")
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert ran()[0] == "numbers"
+
+    (project / "conf/squares.yaml").write_text("sleep: 0\n")
+    nightly(project, publishing=False)
+    assert "numbers" not in ran()
+    assert (project / "total.txt").exists()
+
+
+def test_a_second_run_while_one_is_on_leaves_with_a_message(project: Path) -> None:
+    (project / "conf/squares.yaml").write_text("sleep: 600\n")
+    first = start(project)
+    try:
+        wait_for(project / ".tandem/logs/squares.log", "squaring")
+        with pytest.raises(RunError, match="Another run is on"):
+            nightly(project, publishing=False)
+    finally:
+        first.kill()
+        first.wait()
