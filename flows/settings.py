@@ -25,6 +25,4 @@ class NightlySettings(Settings):
         15, gt=0, description="Seconds between progress lines without a terminal"
     )
     registered_model: str = Field("tandem", min_length=1, description="Name in the MLflow registry")
-    schedule: str = Field("0 2 * * *", description="Cron schedule of the deployment")
-    timezone: str = Field("UTC", description="Time zone of the schedule")
     gate: dict[str, Rule] = Field(default_factory=dict, description="Rules by metric name")
