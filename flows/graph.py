@@ -35,15 +35,15 @@ def read_graph(root: Path) -> list[Node]:
         with Repo(str(root)) as repo:
             changed = repo.status()
             graph = repo.index.graph
-            order = {stage.addressing: place for place, stage in enumerate(repo.index.stages)}
+            order = {stage.name: place for place, stage in enumerate(repo.index.stages)}
             names = networkx.lexicographical_topological_sort(
-                graph.reverse(), key=lambda s: order[s.addressing]
+                graph.reverse(), key=lambda s: order[s.name]
             )
             return [
                 Node(
-                    name=stage.addressing,
+                    name=stage.name,
                     description=stage.desc or "",
-                    needs=tuple(needed.addressing for needed in graph.successors(stage)),
+                    needs=tuple(needed.name for needed in graph.successors(stage)),
                     reasons=tuple(_reasons(changed.get(stage.addressing, []))),
                 )
                 for stage in names

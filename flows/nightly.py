@@ -68,10 +68,10 @@ def nightly(root: Path = Path(), publishing: bool = True) -> Outcome | None:
     lock = filelock.FileLock(root / WORK / "run.lock")
     (root / WORK).mkdir(exist_ok=True)
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except filelock.Timeout:
         raise RunError(f"Another run is on in {root}. Wait for its end, then run again.") from None
-    with lock:
+    with held:
         end_abandoned(root)
         run_stages(root, settings)
         return publish_bundle(root, settings) if publishing else None
@@ -109,6 +109,8 @@ def _fault(future: PrefectFuture[Any]) -> Exception | None:
     future.wait()
     if future.state.is_completed():
         return None
+    if not future.state.is_final():
+        return RuntimeError("a stage that it waits for has failed")
     result = future.state.result(raise_on_failure=False)
     return (
         result if isinstance(result, Exception) else RuntimeError(future.state.message or future.state.name)
