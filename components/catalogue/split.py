@@ -1,0 +1,42 @@
+"""Keep some users aside: strong generalisation, as in Liang et al., Variational Autoencoders for CF, WWW 2018."""
+
+import hashlib
+
+import pandas as pd
+
+from components.catalogue.settings import CatalogueSettings
+from components.catalogue.tables import read_interactions
+from components.stage import Counts, Input, Output, stage
+
+
+def split_users(interactions: pd.DataFrame, settings: CatalogueSettings) -> pd.DataFrame:
+    """Assign each user to train, validation or test by a hash of their id.
+
+    A user keeps their part when others come or go. Returns user_id, part, ordered by user_id.
+    """
+    histories = interactions.groupby("user_id").size().sort_index()
+    parts = [
+        _part(user, settings) if history >= settings.minimum_history else "train"
+        for user, history in histories.items()
+    ]
+    return pd.DataFrame({"user_id": histories.index.astype(str), "part": parts}).astype("str")
+
+
+def _part(user: object, settings: CatalogueSettings) -> str:
+    hashed = hashlib.sha256(f"{settings.seed}:{user}".encode()).digest()
+    place = int.from_bytes(hashed[:8], "big") / 2**64
+    if place < settings.test_share:
+        return "test"
+    return "validation" if place < settings.test_share + settings.validation_share else "train"
+
+
+@stage(CatalogueSettings)
+def main(catalogue: Input, split: Output, settings: CatalogueSettings) -> Counts:
+    """Write which users train, which choose settings, and which are for the final figures."""
+    users = split_users(read_interactions(catalogue), settings)
+    users.to_parquet(split, index=False)
+    return {part: int((users["part"] == part).sum()) for part in ("train", "validation", "test")}
+
+
+if __name__ == "__main__":
+    main.cli()

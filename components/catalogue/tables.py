@@ -1,0 +1,100 @@
+"""The tables of a catalogue: their columns, and how every room reads them."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from components.stage import TandemError
+
+
+class CatalogueError(TandemError):
+    """A catalogue that cannot be read: names file, row or column, and how to mend it."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: its columns with their pandas types, and which of them every row must fill."""
+
+    columns: dict[str, str]
+    required: tuple[str, ...]
+    key: tuple[str, ...] = ()
+
+
+TABLES = {
+    "items": Table(
+        {
+            "item_id": "str", "title": "str", "text": "str", "category": "str", "brand": "str",
+            "price": "float64", "price_original": "float64", "currency": "str", "year": "Int64",
+            "image": "str", "available": "bool", "attributes": "str",
+        },
+        ("item_id", "title"),
+        ("item_id",),
+    ),
+    "interactions": Table(
+        {"user_id": "str", "item_id": "str", "timestamp": "int64", "weight": "float64", "kind": "str"},
+        ("user_id", "item_id"),
+    ),
+    "queries": Table({"query_id": "str", "text": "str", "user_id": "str"}, ("query_id", "text"), ("query_id",)),
+    "judgements": Table({"query_id": "str", "item_id": "str", "grade": "int64"}, ("query_id", "item_id", "grade")),
+    "videos": Table({"video_id": "str", "item_id": "str", "path": "str"}, ("video_id", "item_id", "path"), ("video_id",)),
+    "quarantine": Table({"table": "str", "row": "int64", "field": "str", "value": "str", "reason": "str"}, ()),
+}  # fmt: skip
+
+
+def typed(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Give a table exactly its columns, in order, with their types."""
+    columns = TABLES[name].columns
+    return frame.reindex(columns=list(columns)).astype(columns).reset_index(drop=True)
+
+
+def write_table(name: str, frame: pd.DataFrame, folder: Path) -> None:
+    """Write a table to the catalogue's folder as Parquet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    typed(name, frame).to_parquet(folder / f"{name}.parquet", index=False)
+
+
+def _read(name: str, folder: Path) -> pd.DataFrame:
+    file = folder / f"{name}.parquet"
+    if not file.is_file():
+        raise CatalogueError(f"{file} is missing. Run the stage that makes it: dvc repro catalogue")
+    frame = pd.read_parquet(file)
+    missing = [column for column in TABLES[name].columns if column not in frame]
+    if missing:
+        raise CatalogueError(
+            f"{file} has no column {', '.join(missing)}. Run again: dvc repro --force catalogue"
+        )
+    return typed(name, frame)
+
+
+def read_items(folder: Path) -> pd.DataFrame:
+    """Items in the catalogue's order; `attributes` is a JSON object of name to list of strings."""
+    return _read("items", folder)
+
+
+def read_interactions(folder: Path) -> pd.DataFrame:
+    """Who did what with which item: timestamps in seconds since 1970, UTC."""
+    return _read("interactions", folder)
+
+
+def read_queries(folder: Path) -> pd.DataFrame:
+    """Queries that have judgements."""
+    return _read("queries", folder)
+
+
+def read_judgements(folder: Path) -> pd.DataFrame:
+    """How well items answer queries, 0 to 3."""
+    return _read("judgements", folder)
+
+
+def read_videos(folder: Path) -> pd.DataFrame:
+    """Films and the items that they belong to."""
+    return _read("videos", folder)
+
+
+def read_shop(folder: Path) -> dict[str, Any]:
+    """Name, description, currency, licence and source of the catalogue, and whether it is made up."""
+    shop: dict[str, Any] = json.loads((folder / "shop.json").read_text())
+    return shop
