@@ -1,0 +1,126 @@
+"""Content precision: how well BM25, SBERT and their hybrid find what people asked for, on queries never trained on."""
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from components.catalogue.tables import read_items, read_judgements, read_queries
+from components.language.encoder import Encoder
+from components.language.lexical import Lexical, hybrid
+from components.language.measures import Matrix, mrr, ndcg, recall
+from components.language.pairs import part_of
+from components.language.settings import LanguageError, LanguageSettings
+from components.language.text import clean, item_text
+from components.stage import Counts, Input, Output, stage
+
+
+def judged_queries(queries: pd.DataFrame, judgements: pd.DataFrame, held_out_share: float) -> pd.DataFrame:
+    """Judgements by people, one a row, with the part of their query."""
+    judged = judgements[judgements["grade"] > 0].merge(queries[["query_id", "text"]], on="query_id")
+    parts = [part_of(clean(text), held_out_share) for text in judged["text"]]
+    return judged.assign(part=parts)[["query_id", "text", "item_id", "grade", "part"]]
+
+
+def known_item_queries(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Held-out phrases and titles as queries for the items they were made from; grade 1."""
+    asked = pairs[pairs["kind"].isin(["title"])]
+    return pd.DataFrame(
+        {
+            "query_id": asked["anchor"],
+            "text": asked["anchor"],
+            "item_id": asked["item_id"],
+            "grade": 1,
+            "part": asked["part"],
+        }
+    )
+
+
+def choose(queries: pd.DataFrame, part: str, most: int, seed: int) -> pd.DataFrame:
+    """At most `most` whole queries of a part, drawn with the seed."""
+    within = queries[queries["part"] == part]
+    ids = np.sort(within["query_id"].unique().astype(str))
+    kept = np.random.default_rng(seed).permutation(ids)[:most]
+    return within[within["query_id"].isin(kept)]
+
+
+def grade_matrix(queries: pd.DataFrame, item_ids: pd.Series) -> tuple[list[str], Matrix]:
+    """Texts of the queries and their grades, (q, i), 0 where nobody judged."""
+    row_of = {item: row for row, item in enumerate(item_ids)}
+    texts = queries.drop_duplicates("query_id").set_index("query_id")["text"]
+    place = {query: row for row, query in enumerate(texts.index)}
+    grades = np.zeros((len(texts), len(item_ids)), dtype=np.float32)
+    for query, item, grade in zip(queries["query_id"], queries["item_id"], queries["grade"], strict=True):
+        if item in row_of:
+            grades[place[query], row_of[item]] = grade
+    return list(texts), grades
+
+
+def choose_weight(lexical: Matrix, similarities: Matrix, grades: Matrix, steps: int) -> float:
+    """BM25's share in the hybrid with the best NDCG@10; the smallest of equal ones."""
+    weights = np.linspace(0, 1, steps + 1)
+    scored = [ndcg(hybrid(lexical, similarities, weight), grades, 10) for weight in weights]  # type: ignore[arg-type]
+    return round(float(weights[int(np.argmax(np.round(scored, 9)))]), 6)
+
+
+def measure(name: str, scores: Matrix, grades: Matrix) -> dict[str, float]:
+    """The three measures of one ranking."""
+    figures = {
+        "ndcg_10": ndcg(scores, grades, 10),
+        "recall_100": recall(scores, grades, 100),
+        "mrr_10": mrr(scores, grades, 10),
+    }
+    return {f"{name}_{figure}": round(value, 6) for figure, value in figures.items()}
+
+
+@stage(LanguageSettings)
+def main(
+    catalogue: Input,
+    pairs: Input,
+    model: Input,
+    item_vectors: Input,
+    queries: Output,
+    metrics: Output,
+    settings: LanguageSettings,
+) -> Counts:
+    """Measure on test queries with a hybrid weight chosen on validation queries; write both."""
+    items = read_items(catalogue)
+    judged = judged_queries(read_queries(catalogue), read_judgements(catalogue), settings.held_out_share)
+    made_up = judged.empty
+    asked = known_item_queries(pd.read_parquet(pairs)) if made_up else judged
+    validation = choose(asked, "validation", settings.validation_queries, settings.seed)
+    test = choose(asked, "test", settings.test_queries, settings.seed)
+    if validation.empty or test.empty:
+        raise LanguageError(
+            f"{catalogue}: {asked['query_id'].nunique()} queries leave none for validation or test. "
+            "Add queries with judgements, or raise held_out_share in the room's settings."
+        )
+    lexical = Lexical.build([item_text(item) for item in items.to_dict("records")])
+    vectors = np.load(item_vectors, allow_pickle=False)
+    encoder = Encoder.load(model)
+
+    def score(part: pd.DataFrame) -> tuple[Matrix, Matrix, Matrix]:
+        texts, grades = grade_matrix(part, items["item_id"])
+        return (
+            np.stack([lexical.scores(text) for text in texts]),
+            encoder.encode(texts, progress=True) @ vectors.T,
+            grades,
+        )
+
+    weight = choose_weight(*score(validation), settings.hybrid_steps)
+    words, similarities, grades = score(test)
+    figures: dict[str, float] = {
+        **measure("bm25", words, grades),
+        **measure("sbert", similarities, grades),
+        **measure("hybrid", hybrid(words, similarities, weight), grades),  # type: ignore[arg-type]
+        "hybrid_weight": weight,
+        "test_queries": len(grades),
+        "judged_by_people": int(not made_up),
+    }
+    test[["query_id", "text", "item_id", "grade"]].to_parquet(queries, index=False)
+    metrics.write_text(json.dumps(figures, indent=2) + "\n")
+    return figures
+
+
+if __name__ == "__main__":
+    main.cli()

@@ -1,0 +1,55 @@
+"""Match by words: BM25 (Robertson and Zaragoza, 2009) through bm25s, with English stemming."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import bm25s
+import numpy as np
+import Stemmer
+from numpy.typing import NDArray
+
+Scores = NDArray[np.float32]
+
+
+class Lexical:
+    """BM25 over the texts of items; row k scores item k."""
+
+    def __init__(self, retriever: bm25s.BM25) -> None:
+        self.retriever = retriever
+        self.stemmer = Stemmer.Stemmer("english")
+
+    @classmethod
+    def build(cls, texts: Sequence[str]) -> "Lexical":
+        """Index texts."""
+        lexical = cls(bm25s.BM25())
+        lexical.retriever.index(
+            bm25s.tokenize(list(texts), stemmer=lexical.stemmer, show_progress=False), show_progress=False
+        )
+        return lexical
+
+    @classmethod
+    def load(cls, folder: Path) -> "Lexical":
+        """Open a saved index, memory-mapped."""
+        return cls(bm25s.BM25.load(str(folder), mmap=True))
+
+    def save(self, folder: Path) -> None:
+        """Write the index to a folder."""
+        self.retriever.save(str(folder))
+
+    def scores(self, query: str) -> NDArray[np.float32]:
+        """Score every item (i,); zero where no word of the query stands in its text."""
+        words = bm25s.tokenize(query, stemmer=self.stemmer, show_progress=False, return_ids=False)[0]
+        known = [word for word in words if word in self.retriever.vocab_dict]
+        if not known:
+            return np.zeros(self.retriever.scores["num_docs"], dtype=np.float32)
+        return np.asarray(self.retriever.get_scores(known), dtype=np.float32)
+
+
+def hybrid(lexical: Scores, similarities: Scores, weight: float) -> Scores:
+    """Mix scores by words and by vectors, (i,) or (q, i): `weight` is the share of the words.
+
+    BM25 has no upper bound, so each query's scores are divided by their largest.
+    """
+    largest = np.maximum(lexical.max(axis=-1, keepdims=True), 1e-9)
+    mixed: Scores = weight * lexical / largest + (1 - weight) * similarities
+    return mixed

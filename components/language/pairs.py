@@ -1,0 +1,135 @@
+"""Pairs of texts that belong together, each kind a pure function from tables to pairs."""
+
+import hashlib
+import random
+from collections.abc import Iterator
+
+import pandas as pd
+
+from components.catalogue.tables import read_interactions, read_items, read_judgements, read_queries
+from components.language.settings import LanguageSettings
+from components.language.text import attributes_of, clean, item_texts
+from components.stage import Counts, Input, Output, stage
+
+COLUMNS = ["anchor", "positive", "kind", "part", "item_id"]
+RELEVANT_GRADE = 2
+NEIGHBOURS = 3
+Pair = dict[str, str]
+
+
+def title_pairs(items: pd.DataFrame) -> Iterator[Pair]:
+    """An item's title and its whole text; a share of the items is kept aside by a hash of the id."""
+    for item, text in zip(items.to_dict("records"), item_texts(items), strict=True):
+        yield {
+            "anchor": str(item["title"]),
+            "positive": text,
+            "kind": "title",
+            "item_id": str(item["item_id"]),
+        }
+
+
+def attribute_pairs(items: pd.DataFrame, chance: random.Random) -> Iterator[Pair]:
+    """What a person would type to find an item by its attributes, and the item's text."""
+    for item, text in zip(items.to_dict("records"), item_texts(items), strict=True):
+        values = [value for values in attributes_of(item).values() for value in values if value != "all year"]
+        if values:
+            words = chance.sample(values, min(len(values), chance.randint(1, 3)))
+            yield {
+                "anchor": " ".join(words).lower(),
+                "positive": text,
+                "kind": "attribute",
+                "item_id": str(item["item_id"]),
+            }
+
+
+def taste_pairs(items: pd.DataFrame, interactions: pd.DataFrame, chance: random.Random) -> Iterator[Pair]:
+    """Items that the same person took one after the other: what language learns from taste."""
+    texts = dict(zip(items["item_id"], item_texts(items), strict=True))
+    liked = interactions[(interactions["kind"] != "rating") | (interactions["weight"] >= 4)]
+    for _, history in liked.sort_values(["timestamp", "item_id"]).groupby("user_id", sort=True):
+        ids = history["item_id"].tolist()
+        for place in chance.sample(range(max(len(ids) - 1, 0)), min(NEIGHBOURS, max(len(ids) - 1, 0))):
+            yield {
+                "anchor": texts[ids[place]],
+                "positive": texts[ids[place + 1]],
+                "kind": "taste",
+                "item_id": ids[place],
+            }
+
+
+def query_pairs(items: pd.DataFrame, queries: pd.DataFrame, judgements: pd.DataFrame) -> Iterator[Pair]:
+    """Judged queries and the items that answer them well."""
+    texts = dict(zip(items["item_id"], item_texts(items), strict=True))
+    good = judgements[judgements["grade"] >= RELEVANT_GRADE].merge(queries, on="query_id")
+    for row in good.itertuples():
+        yield {
+            "anchor": str(row.text),
+            "positive": texts[str(row.item_id)],
+            "kind": "query",
+            "item_id": str(row.item_id),
+        }
+
+
+def part_of(key: str, held_out_share: float) -> str:
+    """Which part a query belongs to, by a hash of its text: it never changes sides."""
+    place = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") / 2**64
+    if place < held_out_share / 2:
+        return "test"
+    return "validation" if place < held_out_share else "train"
+
+
+def collect(
+    items: pd.DataFrame,
+    interactions: pd.DataFrame,
+    queries: pd.DataFrame,
+    judgements: pd.DataFrame,
+    settings: LanguageSettings,
+) -> pd.DataFrame:
+    """All pairs, without repetitions, at most `maximum_pairs` of a kind.
+
+    Judged queries, where there are any, are split by query; else titles are, and the held-out titles become the
+    known-item queries on which search is measured. Returns anchor, positive, kind, part, item_id.
+    """
+    chance = random.Random(settings.seed)
+    kinds = [
+        list(title_pairs(items)),
+        list(attribute_pairs(items, chance)),
+        list(taste_pairs(items, interactions, chance)),
+        list(query_pairs(items, queries, judgements)),
+    ]
+    measured = "query" if len(judgements) else "title"
+    kept = []
+    for pairs in kinds:
+        frame = pd.DataFrame(pairs, columns=[column for column in COLUMNS if column != "part"]).astype("str")
+        frame = frame.drop_duplicates(["anchor", "positive"])
+        frame = frame[frame["anchor"] != frame["positive"]]
+        if len(frame) > settings.maximum_pairs:
+            frame = frame.sample(settings.maximum_pairs, random_state=settings.seed).sort_index()
+        kept.append(frame)
+    table = pd.concat(kept, ignore_index=True)
+    table["part"] = [
+        part_of(clean(str(row.anchor)), settings.held_out_share) if row.kind == measured else "train"
+        for row in table.itertuples()
+    ]
+    return table[COLUMNS]
+
+
+@stage(LanguageSettings)
+def main(catalogue: Input, split: Input, pairs: Output, settings: LanguageSettings) -> Counts:
+    """Write the pairs; only the training users' interactions teach."""
+    users = pd.read_parquet(split)
+    training = users.loc[users["part"] == "train", "user_id"]
+    interactions = read_interactions(catalogue)
+    table = collect(
+        read_items(catalogue),
+        interactions[interactions["user_id"].isin(training)],
+        read_queries(catalogue),
+        read_judgements(catalogue),
+        settings,
+    )
+    table.to_parquet(pairs, index=False)
+    return {str(kind): int(count) for kind, count in table["kind"].value_counts().items()}
+
+
+if __name__ == "__main__":
+    main.cli()

@@ -1,0 +1,37 @@
+"""What is read of an item: the one text that is encoded, matched by words and shown to nobody."""
+
+import json
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+
+def clean(text: str) -> str:
+    """A text without odd spaces and in one form of Unicode, as it is compared."""
+    return " ".join(unicodedata.normalize("NFKC", text).split()).lower()
+
+
+def attributes_of(item: Mapping[Any, Any]) -> dict[str, list[str]]:
+    """An item's attributes by name, brand included."""
+    values: dict[str, list[str]] = json.loads(item["attributes"])
+    if isinstance(item.get("brand"), str):
+        values["brand"] = [item["brand"]]
+    return values
+
+
+def item_text(item: Mapping[Any, Any]) -> str:
+    """Title and sentence, then what they do not say yet: category, year, brand and attributes."""
+    told = f"{item['title']}. {item['text']}".strip()
+    lower = told.lower()
+    facts = [str(item["year"])] if not pd.isna(item.get("year")) else []
+    facts += [item["category"]] if isinstance(item.get("category"), str) else []
+    facts += [value for values in attributes_of(item).values() for value in values]
+    unsaid = dict.fromkeys(fact for fact in facts if fact.lower() not in lower)
+    return f"{told} {', '.join(unsaid)}".strip() if unsaid else told
+
+
+def item_texts(items: pd.DataFrame) -> list[str]:
+    """The text of every item, in order."""
+    return [item_text(item) for item in items.to_dict("records")]
