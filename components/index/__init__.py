@@ -1,0 +1,1 @@
+"""Nearest vectors fast: memory-mapped Annoy segments, and exact answers under any filter."""

@@ -1,0 +1,176 @@
+"""Factors of items that nobody has met yet: a ridge regression from text and film vectors to ELSA's factors."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from components.catalogue.tables import read_items
+from components.recommender.evaluate import popularity_scorer
+from components.recommender.factors import Factors, Floats
+from components.recommender.interactions import Csr, rows_with_items
+from components.recommender.metrics import Score, hits, ndcg, rank, recall
+from components.recommender.settings import RecommenderError, RecommenderSettings
+from components.recommender.train import fit, read, users_of
+from components.stage import Counts, Input, Output, stage
+
+
+def unit(vectors: NDArray[np.floating]) -> Floats:  # type: ignore[type-arg]
+    """Rows of length 1; rows of zeros stay."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.where(length > 0, length, 1)).astype(np.float32)
+
+
+def film_features(films: Path, item_ids: NDArray[np.object_], warm: NDArray[np.bool_]) -> Floats:
+    """Mean film vector of each item and a column that says whether it has one, (i, f + 1).
+
+    A map can be learnt from films only where warm items have them; where none has, there are no columns.
+    """
+    table = pd.read_parquet(films)
+    rows = pd.Index(item_ids).get_indexer(pd.Index(table["item_id"]))
+    table, rows = table[rows >= 0], rows[rows >= 0]
+    if not warm[rows].any():
+        return np.zeros((len(item_ids), 0), np.float32)
+    vectors = np.stack(table["vector"].tolist()).astype(np.float32)
+    total = np.zeros((len(item_ids), vectors.shape[1]), np.float32)
+    np.add.at(total, rows, vectors)
+    has = np.bincount(rows, minlength=len(item_ids))[:, None] > 0
+    return np.hstack([unit(total), has.astype(np.float32)])
+
+
+def ridge_map(content: Floats, factors: Floats, ridge: float) -> tuple[Floats, Floats]:
+    """The weights (c, d) and offset (d,) of least squared error, with a penalty on the weights."""
+    centre, middle = content.mean(axis=0), factors.mean(axis=0)
+    x = content - centre
+    weights = np.linalg.solve(
+        x.T @ x + ridge * np.eye(x.shape[1], dtype=np.float32), x.T @ (factors - middle)
+    )
+    return weights.astype(np.float32), (middle - centre @ weights).astype(np.float32)
+
+
+def guess(content: Floats, warm_content: Floats, warm_factors: Floats, ridge: float) -> Floats:
+    """Factors (i, d) of length 1 for items known by their content alone."""
+    weights, offset = ridge_map(warm_content, warm_factors, ridge)
+    return unit(content @ weights + offset)
+
+
+def choose_ridge(content: Floats, factors: Floats, settings: RecommenderSettings) -> float:
+    """The penalty whose guesses lie nearest to the factors of warm items hidden from the map."""
+    order = np.random.default_rng(settings.seed).permutation(len(content))
+    n_hidden = round(len(content) * settings.cold_share)
+    hidden, shown = order[:n_hidden], order[n_hidden:]
+    if not len(hidden) or not len(shown):
+        return max(settings.cold_ridges)
+
+    def likeness(ridge: float) -> float:
+        guessed = guess(content[hidden], content[shown], factors[shown], ridge)
+        return float((guessed * factors[hidden]).sum(axis=1).mean())
+
+    return max(settings.cold_ridges, key=likeness)
+
+
+def directions(content: Floats, dimensions: int) -> Floats:
+    """Content turned into its main directions, (i, d): the factors where nobody has acted on any item yet."""
+    _, vectors = np.linalg.eigh(content.T @ content)
+    kept = content @ vectors[:, ::-1][:, :dimensions]
+    return unit(np.pad(kept, ((0, 0), (0, max(0, dimensions - kept.shape[1])))))
+
+
+def complete(
+    elsa: Factors, item_ids: NDArray[np.object_], content: Floats, settings: RecommenderSettings
+) -> tuple[Factors, float]:
+    """ELSA's factors where there are any, guesses elsewhere, in the order of `item_ids`; and the penalty taken."""
+    rows = pd.Index(item_ids).get_indexer(pd.Index(elsa.item_ids))
+    cold = np.ones(len(item_ids), bool)
+    cold[rows] = False
+    interactions = np.zeros(len(item_ids), np.int64)
+    interactions[rows] = elsa.interactions
+    if not len(rows):
+        return Factors(item_ids, directions(content, settings.dimensions), interactions, cold), 0.0
+    ridge = choose_ridge(content[rows], elsa.matrix, settings)
+    matrix = guess(content, content[rows], elsa.matrix, ridge)
+    matrix[rows] = elsa.matrix
+    return Factors(item_ids, matrix, interactions, cold), ridge
+
+
+def judge(
+    train: Csr, validation: Csr, test: Csr, content: Floats, settings: RecommenderSettings
+) -> dict[str, float]:
+    """Hide a share of the items from ELSA's training and rank them for test users by their content.
+
+    train, validation, test: users × warm items. content: (i, c), its first columns the text.
+    Returns recall@20 and NDCG@100 over hidden items of the map, of zero-shot text, and of popularity, which knows
+    the counts of hidden items and so knows what a new item's map cannot.
+    """
+    order = np.random.default_rng(settings.seed + 1).permutation(train.shape[1])
+    n_hidden = round(len(order) * settings.cold_share)
+    hidden, shown = order[:n_hidden], order[n_hidden:]
+    history, held_out = test[:, shown], test[:, hidden]
+    kept = np.flatnonzero((np.diff(history.indptr) > 0) & (np.diff(held_out.indptr) > 0))
+    if not len(kept) or not len(shown):
+        return {"users": 0.0}
+    factors = fit(train[:, shown], validation[:, shown], settings).factors
+    ridge = choose_ridge(content[shown], factors, settings)
+    guessed = guess(content[hidden], content[shown], factors, ridge)
+    users = history[kept]
+    counts = np.asarray((train[:, hidden] > 0).sum(axis=0), np.float32).ravel()
+    ways: dict[str, Score] = {
+        "map": lambda nobody: (users @ factors) @ guessed.T,
+        "text": lambda nobody: (users @ content[shown]) @ content[hidden].T,
+        "popularity": popularity_scorer(counts),
+    }
+    report = {"users": float(len(kept)), "hidden_items": float(len(hidden))}
+    for name, score in ways.items():
+        report |= _measures(name, score, held_out[kept])
+    return report
+
+
+def _measures(name: str, score: Score, held_out: Csr) -> dict[str, float]:
+    nothing = held_out.copy()
+    nothing.data[:] = 0
+    nothing.eliminate_zeros()
+    hit = hits(rank(score, nothing, 100, held_out.shape[0]), held_out)
+    return {
+        f"{name}_recall_20": round(float(recall(hit, held_out, 20).mean()), 6),
+        f"{name}_ndcg_100": round(float(ndcg(hit, held_out, 100).mean()), 6),
+    }
+
+
+@stage(RecommenderSettings)
+def main(
+    catalogue: Input,
+    split: Input,
+    elsa: Input,
+    item_vectors: Input,
+    film_vectors: Input,
+    item_factors: Output,
+    metrics: Output,
+    settings: RecommenderSettings,
+) -> Counts:
+    """Write factors of all items of the catalogue, and measure how well guessed ones serve test users."""
+    item_ids = read_items(catalogue)["item_id"].to_numpy(object)
+    trained = Factors.load(elsa)
+    text = unit(np.load(item_vectors))
+    if len(text) != len(item_ids):
+        raise RecommenderError(
+            f"{item_vectors}: {len(text)} vectors for {len(item_ids)} items. Run the stage encode again."
+        )
+    warm = np.isin(item_ids, trained.item_ids)
+    content = np.hstack([text, film_features(film_vectors, item_ids, warm)])
+    factors, ridge = complete(trained, item_ids, content, settings)
+    factors.save(item_factors)
+    interactions = read(catalogue, settings)
+    users = [
+        rows_with_items(interactions.of(users_of(split, part))[:, np.flatnonzero(warm)])[0]
+        for part in ("train", "validation", "test")
+    ]
+    report = judge(users[0], users[1], users[2], content[warm], settings)
+    report |= {"warm_items": int(warm.sum()), "cold_items": int((~warm).sum()), "ridge": ridge}
+    metrics.write_text(json.dumps(report, indent=2) + "\n")
+    return report
+
+
+if __name__ == "__main__":
+    main.cli()

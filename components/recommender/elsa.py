@@ -1,0 +1,100 @@
+"""ELSA (Vančura et al., Scalable Linear Shallow Autoencoder for Collaborative Filtering, RecSys 2022), without a dense row.
+
+The model predicts p = xAAᵀ − x for a user's row x (1, i), with A (i, d) of unit rows, and minimises the squared
+distance of p/‖p‖ to x/‖x‖, which is 2 − 2⟨p, x⟩ / (‖p‖‖x‖). With z = xA (1, d) and the Gram matrix G = AᵀA (d, d):
+
+    ⟨p, x⟩ = xAAᵀxᵀ − xxᵀ              = ‖z‖² − ‖x‖²
+    ‖p‖²   = xAAᵀAAᵀxᵀ − 2xAAᵀxᵀ + xxᵀ = zGzᵀ − 2‖z‖² + ‖x‖²
+
+so the loss needs the gathered rows of A and one d × d matrix, and neither a row of predictions nor a dense x.
+"""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch.nn.functional import embedding_bag, normalize
+from torch.utils.data import IterableDataset
+
+from components.recommender.interactions import Csr
+from components.recommender.settings import RecommenderError
+
+EPSILON = 1e-12
+Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+def to_batch(users: Csr) -> Batch:
+    """Rows (b, i) as columns (n,), weights (n,) and the start of each row (b,)."""
+    return (
+        torch.from_numpy(users.indices.astype(np.int64)),
+        torch.from_numpy(users.data),
+        torch.from_numpy(users.indptr[:-1].astype(np.int64)),
+    )
+
+
+def loss(factors: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """Mean over the batch of 2 − 2cos(xAAᵀ − x, x), from z = xA and the Gram matrix alone.
+
+    factors: (i, d), unit rows. batch: as `to_batch` gives it.
+    """
+    columns, weights, starts = batch
+    weights = weights.to(factors.dtype)
+    z = embedding_bag(columns, factors, starts, mode="sum", per_sample_weights=weights)
+    ends = torch.cat([starts[1:], starts.new_tensor([len(columns)])])
+    owner = torch.repeat_interleave(torch.arange(len(starts), device=starts.device), ends - starts)
+    x_squared = torch.zeros_like(z[:, 0]).index_add(0, owner, weights**2)
+    z_squared = (z * z).sum(dim=1)
+    p_squared = ((z @ (factors.T @ factors)) * z).sum(dim=1) - 2 * z_squared + x_squared
+    cosine = (z_squared - x_squared) / (p_squared.clamp_min(EPSILON).sqrt() * x_squared.sqrt())
+    return (2 - 2 * cosine).mean()
+
+
+class UserBatches(IterableDataset[Batch]):
+    """Batches of users' rows, each user once an epoch, in an order that the seed repeats."""
+
+    def __init__(self, users: Csr, batch_size: int, seed: int) -> None:
+        self.users, self.batch_size = users, batch_size
+        self.chance = np.random.default_rng(seed)
+
+    def __len__(self) -> int:
+        """How many batches an epoch has."""
+        return math.ceil(self.users.shape[0] / self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """One epoch."""
+        order = self.chance.permutation(self.users.shape[0])
+        for start in range(0, len(order), self.batch_size):
+            yield to_batch(self.users[order[start : start + self.batch_size]])
+
+
+class Elsa(pl.LightningModule):  # type: ignore[misc]
+    """Item factors A (i, d), trained by Adam."""
+
+    def __init__(self, items: int, dimensions: int, learning_rate: float) -> None:
+        super().__init__()
+        self.learning_rate = learning_rate
+        self.weight = torch.nn.Parameter(torch.nn.init.xavier_uniform_(torch.empty(items, dimensions)))
+
+    def factors(self) -> torch.Tensor:
+        """A with unit rows, (i, d)."""
+        return normalize(self.weight, dim=1)
+
+    def training_step(self, batch: Batch, number: int) -> torch.Tensor:
+        """The loss of a batch.
+
+        Raises RecommenderError naming epoch and batch if it is no number.
+        """
+        value = loss(self.factors(), batch)
+        if not torch.isfinite(value):
+            raise RecommenderError(
+                f"ELSA, epoch {self.current_epoch}, batch {number}: the loss is {value.item()}. "
+                "Lower learning_rate in the room's settings, and look for weights that are no numbers."
+            )
+        self.log("loss", value, on_step=False, on_epoch=True, batch_size=len(batch[2]))
+        return value
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam over the factors."""
+        return torch.optim.Adam(self.parameters(), lr=self.learning_rate)

@@ -1,0 +1,108 @@
+"""ELSA beside popularity on users that no training has seen: strong generalisation, as in Liang et al. (2018)."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from components.recommender.factors import Factors, Floats
+from components.recommender.interactions import Csr, Interactions, hold_out
+from components.recommender.metrics import Score, interval, per_user, rank
+from components.recommender.settings import RecommenderSettings
+from components.recommender.train import read, scorer, users_of
+from components.stage import Counts, Input, Output, stage
+
+COVERED = 20
+
+
+def popularity_scorer(popularity: Floats) -> Score:
+    """The same scores for everybody."""
+    return lambda rows: np.tile(popularity, (rows.shape[0], 1))
+
+
+def spread(factors: Factors, item_ids: NDArray[Any]) -> tuple[Floats, Floats]:
+    """Factors (i, d) and popularity (i,) over all items; an item that was not trained has zeros."""
+    rows = pd.Index(item_ids).get_indexer(pd.Index(factors.item_ids))
+    matrix = np.zeros((len(item_ids), factors.matrix.shape[1]), np.float32)
+    popularity = np.zeros(len(item_ids), np.float32)
+    matrix[rows], popularity[rows] = factors.matrix, factors.popularity
+    return matrix, popularity
+
+
+def summarise(
+    values: dict[str, NDArray[np.float64]], prefix: str, settings: RecommenderSettings
+) -> dict[str, float]:
+    """Mean of each metric over users, with its 95 % interval."""
+    summary: dict[str, float] = {}
+    for name, per in values.items():
+        low, high = interval(per, settings.bootstrap_samples, settings.seed) if len(per) else (0.0, 0.0)
+        mean = float(per.mean()) if len(per) else 0.0
+        summary |= {f"{prefix}{name}": mean, f"{prefix}{name}_low": low, f"{prefix}{name}_high": high}
+    return {name: round(value, 6) for name, value in summary.items()}
+
+
+def coverage(score: Score, history: Csr, trained: int, batch_users: int) -> float:
+    """Share of the trained items that are among the first 20 of at least one user."""
+    ranked = rank(score, history, COVERED, batch_users)
+    return round(len(np.unique(ranked[ranked >= 0])) / max(1, trained), 6)
+
+
+def test_table(
+    users: NDArray[Any], item_ids: NDArray[Any], parts: tuple[Csr, Csr], ndcg_100: NDArray[np.float64]
+) -> pd.DataFrame:
+    """Users with the items they are known by, those to be predicted, and how well they were."""
+    history, held_out = (
+        [item_ids[row].tolist() for row in np.split(part.indices, part.indptr[1:-1])] if len(users) else []
+        for part in parts
+    )
+    table = pd.DataFrame({"user_id": users, "history": history, "held_out": held_out, "ndcg_100": ndcg_100})
+    return table.astype({"user_id": "str", "ndcg_100": "float64"}).round({"ndcg_100": 6})
+
+
+def tested(
+    interactions: Interactions, users: list[str], settings: RecommenderSettings
+) -> tuple[NDArray[Any], Csr, Csr]:
+    """Test users who have two items at least: ids, histories and held-out parts."""
+    chosen = np.flatnonzero(np.isin(interactions.user_ids, np.asarray(users, dtype=object)))
+    history, held_out = hold_out(interactions.matrix[chosen], settings.held_out_share, settings.seed)
+    kept = np.flatnonzero(np.diff(held_out.indptr))
+    return interactions.user_ids[chosen[kept]], history[kept], held_out[kept]
+
+
+@stage(RecommenderSettings)
+def main(
+    catalogue: Input,
+    split: Input,
+    elsa: Input,
+    test_users: Output,
+    metrics: Output,
+    plot: Output,
+    settings: RecommenderSettings,
+) -> Counts:
+    """Measure recall@20, recall@50 and NDCG@100 of ELSA and of popularity on the same test users.
+
+    A held-out item that the training has never met counts as a miss.
+    """
+    interactions = read(catalogue, settings)
+    users, history, held_out = tested(interactions, users_of(split, "test"), settings)
+    factors = Factors.load(elsa)
+    matrix, popularity = spread(factors, interactions.item_ids)
+    scores = {"": scorer(matrix), "popularity_": popularity_scorer(popularity)}
+    values = {name: per_user(score, history, held_out, settings.dimensions) for name, score in scores.items()}
+    report: dict[str, float] = {"test_users": len(users)}
+    for name, value in values.items():
+        report |= summarise(value, name, settings)
+    report["coverage"] = coverage(scores[""], history, len(factors.item_ids), settings.dimensions)
+    test_table(users, interactions.item_ids, (history, held_out), values[""]["ndcg_100"]).to_parquet(
+        test_users, index=False
+    )
+    metrics.write_text(json.dumps(report, indent=2) + "\n")
+    models = [("ELSA", report["ndcg_100"]), ("popularity", report["popularity_ndcg_100"])]
+    pd.DataFrame(models, columns=["model", "ndcg_100"]).to_csv(plot, index=False)
+    return {name: report[name] for name in ("test_users", "ndcg_100", "popularity_ndcg_100")}
+
+
+if __name__ == "__main__":
+    main.cli()

@@ -1,0 +1,82 @@
+"""How well ranked items meet held-out ones: recall@k and NDCG@k as in Liang et al. (2018), and their intervals."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.recommender.interactions import Csr, Indices
+
+Floats = NDArray[np.floating[Any]]
+Score = Callable[[Csr], Floats]
+
+
+def rank(score: Score, history: Csr, k: int, batch_users: int) -> Indices:
+    """The k best-scored items of each user that are not in the user's history.
+
+    score: maps histories (b, i) to scores (b, i).
+    batch_users: users scored at once; keep it below d, and no array is larger than items × d.
+    Returns (u, min(k, i)) columns, best first; -1 where a user has nothing left to be recommended.
+    """
+    k = min(k, history.shape[1])
+    found = np.full((history.shape[0], k), -1, dtype=np.int64)
+    for start in range(0, history.shape[0], batch_users):
+        part = history[start : start + batch_users]
+        scores = score(part)
+        scores[np.repeat(np.arange(part.shape[0]), np.diff(part.indptr)), part.indices] = -np.inf
+        found[start : start + batch_users] = _best(scores, k)
+    return found
+
+
+def _best(scores: Floats, k: int) -> Indices:
+    best = np.argpartition(-scores, k - 1, axis=1)[:, :k] if k < scores.shape[1] else None
+    if best is None:
+        best = np.broadcast_to(np.arange(k), (len(scores), k))
+    values = np.take_along_axis(scores, best, axis=1)
+    order = np.lexsort((best, -values), axis=1)
+    ranked = np.take_along_axis(best, order, axis=1).astype(np.int64)
+    ranked[np.isneginf(np.take_along_axis(values, order, axis=1))] = -1
+    return ranked
+
+
+def hits(ranked: Indices, held_out: Csr) -> NDArray[np.bool_]:
+    """Which of the ranked items (u, k) are held out."""
+    width = held_out.shape[1]
+    rows = np.repeat(np.arange(held_out.shape[0], dtype=np.int64), np.diff(held_out.indptr))
+    wanted = rows * width + held_out.indices
+    asked = np.arange(len(ranked), dtype=np.int64)[:, None] * width + ranked
+    found: NDArray[np.bool_] = np.isin(asked, wanted) & (ranked >= 0)
+    return found
+
+
+def recall(hit: NDArray[np.bool_], held_out: Csr, k: int) -> NDArray[np.float64]:
+    """Recall@k of each user: hits among the first k over min(k, held-out items)."""
+    most = np.minimum(k, np.diff(held_out.indptr))
+    return np.asarray(hit[:, :k].sum(axis=1) / np.maximum(most, 1), dtype=np.float64)
+
+
+def ndcg(hit: NDArray[np.bool_], held_out: Csr, k: int) -> NDArray[np.float64]:
+    """NDCG@k of each user with binary relevance."""
+    discount = 1 / np.log2(np.arange(2, k + 2))
+    ideal = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(k, np.diff(held_out.indptr))]
+    gained = hit[:, :k] @ discount[: hit[:, :k].shape[1]]
+    return np.asarray(gained / np.where(ideal > 0, ideal, 1), dtype=np.float64)
+
+
+def interval(values: NDArray[np.float64], samples: int, seed: int) -> tuple[float, float]:
+    """The 95 % bootstrap interval of the mean over users."""
+    draw = np.random.default_rng(seed)
+    means = [values[draw.integers(0, len(values), len(values))].mean() for _ in range(samples)]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def per_user(score: Score, history: Csr, held_out: Csr, batch_users: int) -> dict[str, NDArray[np.float64]]:
+    """Recall@20, recall@50 and NDCG@100 of each user, (u,) each."""
+    hit = hits(rank(score, history, 100, batch_users), held_out)
+    return {
+        "recall_20": recall(hit, held_out, 20),
+        "recall_50": recall(hit, held_out, 50),
+        "ndcg_100": ndcg(hit, held_out, 100),
+    }

@@ -1,0 +1,30 @@
+"""Settings of the recommender room, read from `conf/recommender.yaml`."""
+
+from pydantic import Field
+
+from components.stage import Settings, TandemError
+
+
+class RecommenderError(TandemError):
+    """Interactions or a training that no recommender can come of."""
+
+
+class RecommenderSettings(Settings):
+    """How ELSA is trained and judged."""
+
+    minimum_rating: float = Field(4.0, ge=0, description="Ratings below it do not count as liking")
+    dimensions: int = Field(128, ge=2, le=4096, description="Length of an item's factors")
+    learning_rate: float = Field(0.03, gt=0, le=1, description="Learning rate of Adam")
+    batch_size: int = Field(64, ge=1, description="Users a step")
+    epochs: int = Field(40, ge=1, description="Most passes over the training users")
+    patience: int = Field(
+        8, ge=1, description="Epochs without a better validation figure before training ends"
+    )
+    held_out_share: float = Field(
+        0.2, gt=0, lt=1, description="Share of a held-out user's history to be found"
+    )
+    cold_share: float = Field(0.2, gt=0, lt=0.5, description="Share of items hidden to measure cold start")
+    cold_ridges: tuple[float, ...] = Field(
+        (0.1, 1.0, 10.0, 100.0), min_length=1, description="Penalties tried for the map of cold items"
+    )
+    bootstrap_samples: int = Field(500, ge=10, description="Resamplings behind each interval")

@@ -1,0 +1,143 @@
+"""Train ELSA on the training users' interactions; the epoch that serves validation users best is kept."""
+
+import logging
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from components.catalogue.tables import read_interactions, read_items
+from components.recommender.elsa import Elsa, UserBatches
+from components.recommender.factors import Factors, Floats
+from components.recommender.interactions import Csr, Interactions, collect, hold_out, rows_with_items
+from components.recommender.metrics import Score, hits, ndcg, rank
+from components.recommender.settings import RecommenderSettings
+from components.stage import Counts, Input, Output, stage
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Factors (i, d) of the best epoch, and what each epoch came to."""
+
+    factors: Floats
+    history: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=["epoch", "validation_ndcg_100", "loss"])
+    )
+
+
+def scorer(factors: Floats) -> Score:
+    """ELSA's prediction xAAᵀ; what is in x is masked when ranked, so −x makes no difference."""
+    return lambda rows: (rows @ factors) @ factors.T
+
+
+class BestEpoch(pl.Callback):  # type: ignore[misc]
+    """Judge each epoch on the validation users, keep the best factors, stop when they get no better."""
+
+    def __init__(self, history: Csr, held_out: Csr, settings: RecommenderSettings) -> None:
+        self.users, self.held_out, self.settings = history, held_out, settings
+        self.epochs: list[dict[str, float]] = []
+        self.best_ndcg, self.best_epoch, self.best = -1.0, 0, np.empty((0, 0), np.float32)
+        self.progress = tqdm(total=settings.epochs, desc="ELSA", unit="epoch")
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, model: Elsa) -> None:
+        """Measure NDCG@100; without validation users every epoch is taken for the best so far."""
+        factors = model.factors().detach().cpu().numpy()
+        value = self._ndcg(factors)
+        epoch = trainer.current_epoch
+        lost = float(trainer.callback_metrics["loss"])
+        self.epochs.append({"epoch": epoch, "validation_ndcg_100": round(value, 6), "loss": round(lost, 6)})
+        if value > self.best_ndcg or self.held_out.shape[0] == 0:
+            self.best_ndcg, self.best_epoch, self.best = value, epoch, factors
+        trainer.should_stop = epoch - self.best_epoch >= self.settings.patience
+        self.progress.set_postfix(loss=f"{lost:.4f}", ndcg=f"{value:.4f}", refresh=False)
+        self.progress.update()
+
+    def on_train_end(self, trainer: pl.Trainer, model: Elsa) -> None:
+        """Close the progress line."""
+        self.progress.close()
+
+    def _ndcg(self, factors: Floats) -> float:
+        if self.held_out.shape[0] == 0:
+            return 0.0
+        ranked = rank(scorer(factors), self.users, 100, self.settings.dimensions)
+        return float(ndcg(hits(ranked, self.held_out), self.held_out, 100).mean())
+
+
+def fit(users: Csr, validation: Csr, settings: RecommenderSettings) -> Trained:
+    """Train on users (u, i); every column of `users` must have an interaction.
+
+    validation: (u', i), whose rows are split into a history and a held-out part.
+    """
+    if users.nnz == 0:
+        return Trained(np.zeros((users.shape[1], settings.dimensions), np.float32))
+    torch.manual_seed(settings.seed)
+    model = Elsa(users.shape[1], settings.dimensions, settings.learning_rate)
+    history, held_out = rows_with_items(*hold_out(validation, settings.held_out_share, settings.seed))
+    best = BestEpoch(history, held_out, settings)
+    batches = UserBatches(rows_with_items(users)[0], settings.batch_size, settings.seed)
+    _trainer(settings.epochs, best).fit(model, DataLoader(batches, batch_size=None))
+    return Trained(best.best, pd.DataFrame(best.epochs))
+
+
+def _trainer(epochs: int, best: BestEpoch) -> Any:
+    for name in ("pytorch_lightning", "pytorch_lightning.utilities.rank_zero", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    return pl.Trainer(
+        max_epochs=epochs,
+        callbacks=[best],
+        devices=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def users_of(split: Path, part: str) -> list[str]:
+    """Users of a part of the split: train, validation or test."""
+    table = pd.read_parquet(split)
+    return [str(user) for user in table.loc[table["part"] == part, "user_id"]]
+
+
+def read(catalogue: Path, settings: RecommenderSettings) -> Interactions:
+    """Usable interactions of the catalogue's users with its items, in the items' order."""
+    items = read_items(catalogue)["item_id"].tolist()
+    return collect(read_interactions(catalogue), items, settings.minimum_rating)
+
+
+@stage(RecommenderSettings, tracked=True)
+def main(catalogue: Input, split: Input, elsa: Output, plot: Output, settings: RecommenderSettings) -> Counts:
+    """Train ELSA and write the factors of every item that a training user liked."""
+    import mlflow
+
+    interactions = read(catalogue, settings)
+    users = interactions.of(users_of(split, "train"))
+    met = np.asarray((users > 0).sum(axis=0), dtype=np.int64).ravel()
+    warm = np.flatnonzero(met)
+    trained = fit(users[:, warm], interactions.of(users_of(split, "validation"))[:, warm], settings)
+    cold = np.zeros(len(warm), dtype=bool)
+    Factors(interactions.item_ids[warm], trained.factors, met[warm], cold).save(elsa)
+    trained.history.to_csv(plot, index=False)
+    for row in trained.history.to_dict("records"):
+        values = {"validation_ndcg_100": row["validation_ndcg_100"], "loss": row["loss"]}
+        mlflow.log_metrics(values, step=int(row["epoch"]))
+    best = trained.history["validation_ndcg_100"].max() if len(trained.history) else 0.0
+    return {
+        "users": users.shape[0],
+        "items": len(warm),
+        "interactions": int(users.nnz),
+        "epochs": len(trained.history),
+        "best_validation_ndcg_100": float(best),
+    }
+
+
+if __name__ == "__main__":
+    main.cli()

@@ -1,0 +1,82 @@
+"""A segment answers under any filter, with what is there and nothing else."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.index.build import recall_10, write_index
+from components.index.segment import Segment
+from components.index.settings import IndexSettings, SegmentError
+
+SETTINGS = IndexSettings(trees=10, search_nodes=50, candidates=10, exact_rows=5, exact_share=0.02)
+ROWS, DIMS = 500, 16
+
+
+def clusters(rows: int, dims: int) -> np.ndarray:
+    draw = np.random.default_rng(3)
+    vectors = draw.normal(size=(20, dims))[draw.integers(0, 20, rows)] + 0.3 * draw.normal(size=(rows, dims))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("index")
+    segments = {"text": clusters(ROWS, DIMS), "taste": clusters(ROWS, 7)}
+    write_index([f"i{row}" for row in range(ROWS)], segments, folder, SETTINGS)
+    return folder
+
+
+def test_the_vectors_are_read_from_the_annoy_file_itself(folder):
+    for name, dims in (("text", DIMS), ("taste", 7)):
+        np.testing.assert_array_equal(Segment.open(folder, name).vectors, clusters(ROWS, dims))
+
+
+@settings(max_examples=200, deadline=None)
+@given(seed=st.integers(0, 100_000), share=st.floats(0, 1), k=st.integers(0, 60))
+def test_a_filter_never_hides_what_exists_nor_shows_what_it_forbids(folder, seed, share, k):
+    segment = Segment.open(folder, "text")
+    draw = np.random.default_rng(seed)
+    allowed = draw.random(ROWS) < share
+    query = draw.normal(size=DIMS).astype(np.float32)
+    rows, scores = segment.search(query, k, allowed)
+    truth, _ = segment.exact(query, k, allowed)
+    assert len(rows) == len(set(rows)) == min(k, allowed.sum()) == len(truth[:k])
+    assert allowed[rows].all()
+    np.testing.assert_allclose(scores, segment.vectors[rows] @ query, rtol=1e-4, atol=1e-5)
+    assert (np.diff(scores) <= 0).all()
+
+
+def test_few_allowed_rows_are_answered_exactly(folder):
+    segment = Segment.open(folder, "text")
+    query, allowed = segment.vectors[0], np.zeros(ROWS, bool)
+    allowed[[3, 77, 400]] = True
+    rows, _ = segment.search(query, 10, allowed)
+    assert rows.tolist() == sorted([3, 77, 400], key=lambda row: -float(segment.vectors[row] @ query))
+
+
+def test_the_trees_alone_find_most_of_the_nearest(folder):
+    thorough = IndexSettings(trees=10, search_nodes=300, candidates=50)
+    segment = Segment.open(folder, "text")
+    segment.plan = type(segment.plan)(300, 50, 0, 0.0)
+    assert recall_10(segment, thorough) > 0.9
+
+
+def test_the_same_vectors_make_the_same_bytes(folder, tmp_path):
+    segments = {"text": clusters(ROWS, DIMS), "taste": clusters(ROWS, 7)}
+    write_index([f"i{row}" for row in range(ROWS)], segments, tmp_path, SETTINGS)
+    for file in sorted(folder.iterdir()):
+        assert (tmp_path / file.name).read_bytes() == file.read_bytes(), file.name
+
+
+def test_a_cut_file_and_an_unknown_segment_are_refused(folder, tmp_path):
+    with pytest.raises(SegmentError, match="no segment films. It has text, taste"):
+        Segment.open(folder, "films")
+    with pytest.raises(SegmentError, match=r"index\.json is missing"):
+        Segment.open(tmp_path, "text")
+    (tmp_path / "index.json").write_bytes((folder / "index.json").read_bytes())
+    (tmp_path / "text.ann").write_bytes((folder / "text.ann").read_bytes()[:1001])
+    with pytest.raises(SegmentError, match=r"text\.ann is missing or not whole"):
+        Segment.open(tmp_path, "text")

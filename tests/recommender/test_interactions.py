@@ -1,0 +1,46 @@
+"""From a table to a matrix."""
+
+import numpy as np
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+
+from components.recommender.interactions import collect, hold_out
+
+COLUMNS = ["user_id", "item_id", "timestamp", "weight", "kind"]
+
+
+def test_low_ratings_and_unknown_items_are_left_out_and_repeats_are_merged():
+    table = pd.DataFrame(
+        [
+            ("b", "x", 0, 5.0, "rating"),
+            ("b", "y", 0, 3.5, "rating"),
+            ("a", "y", 0, 1.0, "click"),
+            ("a", "y", 1, 2.0, "purchase"),
+            ("a", "gone", 0, 5.0, "rating"),
+            ("c", "x", 0, float("nan"), "click"),
+        ],
+        columns=COLUMNS,
+    )
+    interactions = collect(table, ["x", "y"], 4.0)
+    assert interactions.user_ids.tolist() == ["a", "b"]
+    np.testing.assert_array_equal(interactions.matrix.toarray(), [[0, 2], [1, 0]])
+    assert interactions.of(["b", "stranger"]).toarray().tolist() == [[1, 0]]
+
+
+def test_a_table_without_rows_makes_an_empty_matrix():
+    interactions = collect(pd.DataFrame(columns=COLUMNS).astype({"weight": float}), ["x"], 4.0)
+    assert interactions.matrix.shape == (0, 1)
+
+
+@given(seed=st.integers(0, 10_000), share=st.floats(0.05, 0.95))
+def test_history_and_held_out_part_make_up_the_whole(seed, share):
+    draw = np.random.default_rng(seed)
+    matrix = sparse.csr_matrix((draw.random((8, 12)) < 0.3).astype(np.float32))
+    history, held_out = hold_out(matrix, share, seed)
+    counts = np.diff(matrix.indptr)
+    expected = np.where(counts >= 2, np.maximum(1, np.floor(counts * share)), 0)
+    np.testing.assert_array_equal(np.diff(held_out.indptr), expected)
+    whole = matrix.toarray() * (counts >= 2)[:, None]
+    np.testing.assert_array_equal((history + held_out).toarray(), whole)
