@@ -1,23 +1,29 @@
 """Check a catalogue row by row: what cannot be used is set aside with its place and the reason."""
 
-import re
+import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from components.catalogue.raw import Raw
+from components.catalogue.raw import Found, Raw
 from components.catalogue.tables import TABLES, CatalogueError, typed
+from components.catalogue.values import as_number, as_text, is_missing
 
 DAY = 86_400
 MILLISECONDS = 10**11
-NUMBERS = {
-    "items": {"price": 0.0, "price_original": 0.0, "year": 0.0},
-    "interactions": {"weight": 0.0, "timestamp": 0.0},
-    "judgements": {"grade": 0.0},
+POINT, SECONDS = 'Use a point, or set decimal: "," in conf/catalogue.yaml.', "Write seconds since 1970, UTC."
+COMMA = 'Use a comma and no other sign, or set decimal: "." in conf/catalogue.yaml.'
+NO_LIMIT = float("inf")
+NUMBERS: dict[str, dict[str, float]] = {  # the most that each may be; the least is 0
+    "items": {"price": NO_LIMIT, "price_original": NO_LIMIT, "year": 9999},
+    "interactions": {"weight": NO_LIMIT, "timestamp": NO_LIMIT},
+    "judgements": {"grade": 3},
 }
+WHOLE = {"year", "grade"}
 KINDS = {"rating", "click", "purchase", "view"}
 WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": True}
 
@@ -25,30 +31,27 @@ WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no":
 class Sieve:
     """One table under check: which rows are still good, and why the others are not."""
 
-    def __init__(self, name: str, frame: pd.DataFrame, first_row: int) -> None:
-        self.name, self.first_row = name, first_row
-        self.frame = frame.reset_index(drop=True)
-        self.good = np.ones(len(frame), dtype=bool)
-        self.aside: list[dict[str, Any]] = []
+    def __init__(self, name: str, found: Found) -> None:
+        self.name, self.rows = name, found.rows
+        self.frame = found.frame.reindex(columns=list(TABLES[name].columns)).reset_index(drop=True)
+        self.good = np.ones(len(self.frame), dtype=bool)
+        self.aside = [_aside(name, row, "", line, reason) for row, line, reason in found.unreadable]
 
     def reject(self, bad: "np.ndarray[Any, Any]", field: str, reason: str) -> None:
         """Set aside the rows marked in `bad` (rows,) that were good until now."""
-        for row in np.flatnonzero(bad & self.good):
-            value = str(self.frame[field].iloc[row]) if field in self.frame else ""
-            self.aside.append(
-                {
-                    "table": self.name,
-                    "row": row + self.first_row,
-                    "field": field,
-                    "value": value,
-                    "reason": reason,
-                }
-            )
+        for place in np.flatnonzero(bad & self.good):
+            value = self.frame[field].iloc[place]
+            shown = "" if is_missing(value) else str(value)
+            self.aside.append(_aside(self.name, self.rows[int(place)], field, shown, reason))
         self.good &= ~bad
 
     def kept(self) -> pd.DataFrame:
         """The rows that passed."""
         return self.frame[self.good].reset_index(drop=True)
+
+
+def _aside(table: str, row: int, field: str, value: str, reason: str) -> dict[str, Any]:
+    return {"table": table, "row": row, "field": field, "value": value[:200], "reason": reason}
 
 
 def check(raw: Raw) -> dict[str, pd.DataFrame]:
@@ -60,44 +63,37 @@ def check(raw: Raw) -> dict[str, pd.DataFrame]:
     tables: dict[str, pd.DataFrame] = {}
     aside: list[dict[str, Any]] = []
     for name in ("items", "interactions", "queries", "judgements", "videos"):
-        frame = raw.frames.get(name, pd.DataFrame())
-        sieve = Sieve(name, frame.reindex(columns=list(TABLES[name].columns)), raw.first_row.get(name, 1))
+        sieve = Sieve(name, raw.tables.get(name, Found(pd.DataFrame(), "", ())))
         _tidy_text(sieve)
         _check_required(sieve)
         _check_numbers(sieve, raw.decimal)
-        _check_keys(sieve)
-        _check_references(sieve, tables)
         if name in ("interactions", "videos", "items"):
             {"interactions": _check_interactions, "videos": _check_videos, "items": _check_items}[name](sieve)
+        _check_keys(sieve)
+        _check_references(sieve, tables)
         tables[name] = typed(name, sieve.kept())
         aside += sieve.aside
     if tables["items"].empty:
-        first = aside[0]["reason"] if aside else "the table is empty"
-        raise CatalogueError(f"{raw.files['items']} holds no usable item: {first}. Mend it, then run again.")
+        raise CatalogueError(_no_items(raw, aside))
     columns = list(TABLES["quarantine"].columns)
     return tables | {"quarantine": typed("quarantine", pd.DataFrame(aside, columns=columns))}
+
+
+def _no_items(raw: Raw, aside: Sequence[dict[str, Any]]) -> str:
+    file = raw.tables["items"].file
+    if not aside:
+        return f"{file} holds no items. Write one row an item under the heading."
+    first = aside[0]
+    place = f"row {first['row']}: {first['field']} {first['value']!r}"
+    return f"{file} holds no usable item ({len(aside)} rows set aside). The first, {place}: {first['reason']}"
 
 
 def _tidy_text(sieve: Sieve) -> None:
     """Strip texts; an empty one is missing. Ids stay text, so that "007" is not 7."""
     for column, kind in TABLES[sieve.name].columns.items():
         if kind == "str":
-            values = [None if _is_missing(value) else _as_text(value) for value in sieve.frame[column]]
+            values = [None if is_missing(value) else as_text(value) for value in sieve.frame[column]]
             sieve.frame[column] = pd.Series(values, dtype=object)
-
-
-def _is_missing(value: object) -> bool:
-    return (
-        value is None
-        or (isinstance(value, float) and np.isnan(value))
-        or value is pd.NA
-        or str(value).strip() == ""
-    )
-
-
-def _as_text(value: object) -> str:
-    whole = isinstance(value, float) and value.is_integer()
-    return re.sub(r"[\x00-\x08\x0b-\x1f]", " ", str(int(value) if whole else value)).strip()  # type: ignore[call-overload]
 
 
 def _check_required(sieve: Sieve) -> None:
@@ -106,16 +102,17 @@ def _check_required(sieve: Sieve) -> None:
 
 
 def _check_numbers(sieve: Sieve, decimal: str) -> None:
-    for column, least in NUMBERS.get(sieve.name, {}).items():
+    for column, most in NUMBERS.get(sieve.name, {}).items():
         given = sieve.frame[column]
-        empty = np.array([_is_missing(value) for value in given], dtype=bool)
-        text = given.astype(str).str.strip()
-        numbers = pd.to_numeric(text.str.replace(decimal, ".") if decimal != "." else text, errors="coerce")
-        values = numbers.to_numpy(dtype=float)
-        hint = 'Use a point, or set decimal: "," in conf/catalogue.yaml.' if decimal == "." else "Mend it."
+        empty = np.array([is_missing(value) for value in given], dtype=bool)
+        values = np.array([as_number(value, decimal) for value in given], dtype=float)
+        hint = SECONDS if column == "timestamp" else POINT if decimal == "." else COMMA
         sieve.reject(~empty & ~np.isfinite(values), column, f"{column} is not a number. {hint}")
-        sieve.reject(~empty & (values < least), column, f"{column} is below {least:g}. Mend it.")
-        sieve.frame[column] = np.where(empty, np.nan, values)
+        sieve.reject(~empty & (values < 0), column, f"{column} is below 0. Mend it.")
+        sieve.reject(~empty & (values > most), column, f"{column} is above {most:g}. Mend it.")
+        if column in WHOLE:
+            sieve.reject(~empty & (values % 1 != 0), column, f"{column} is not a whole number. Mend it.")
+        sieve.frame[column] = np.where(empty | ~sieve.good, np.nan, values)
 
 
 def _check_keys(sieve: Sieve) -> None:
@@ -140,16 +137,25 @@ def _check_items(sieve: Sieve) -> None:
     frame["available"] = [bool(value) for value in known]
     frame["text"] = frame["text"].fillna("")
     frame["attributes"] = frame["attributes"].fillna("{}")
+    broken = np.array([not _is_object(text) for text in frame["attributes"]], dtype=bool)
+    sieve.reject(broken, "attributes", 'attributes is no JSON object. Write it as {"colour": ["red"]}.')
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
 
 
 def _word(value: object) -> bool | None:
-    return WORDS.get("" if _is_missing(value) else str(value).strip().lower())
+    return WORDS.get("" if is_missing(value) else str(value).strip().lower())
 
 
 def _check_interactions(sieve: Sieve) -> None:
     frame = sieve.frame
     frame["weight"] = frame["weight"].fillna(1.0)
-    frame["timestamp"] = frame["timestamp"].fillna(0)
+    frame["timestamp"] = np.floor(frame["timestamp"].fillna(0))
     stamps = frame["timestamp"].to_numpy(dtype=float)
     sieve.reject(
         stamps > MILLISECONDS, "timestamp", "timestamp is in milliseconds, not seconds. Divide it by 1000."

