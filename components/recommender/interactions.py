@@ -37,7 +37,7 @@ def collect(interactions: pd.DataFrame, item_ids: Sequence[str], minimum_rating:
     ]
     liked = liked[liked["item_id"].isin(set(item_ids))]
     liked = liked.assign(weight=liked["weight"].where(liked["kind"] != "rating", 1.0))
-    liked = liked.groupby(["user_id", "item_id"], as_index=False, sort=True)["weight"].max()
+    liked = liked.groupby(["user_id", "item_id"], sort=True)["weight"].max().reset_index()
     rows, users = pd.factorize(liked["user_id"], sort=True)
     columns = pd.Index(item_ids).get_indexer(pd.Index(liked["item_id"]))
     weights = liked["weight"].to_numpy(dtype=np.float32)

@@ -46,7 +46,7 @@ def test_every_user_comes_once_an_epoch_in_a_new_order():
     matrix = sparse.csr_matrix(np.eye(10, dtype=np.float32))
     batches = UserBatches(matrix, batch_size=4, seed=0)
     epochs = [[batch[0].tolist() for batch in batches] for _ in range(2)]
-    assert [sorted(sum(epoch, [])) for epoch in epochs] == [list(range(10))] * 2
+    assert [sorted(user for batch in epoch for user in batch) for epoch in epochs] == [list(range(10))] * 2
     assert epochs[0] != epochs[1]
 
 
