@@ -1,0 +1,1 @@
+"""Which queries are never answered: banned sentences, benign look-alikes, and a calibrated threshold."""
