@@ -63,7 +63,8 @@ class Factors:
     @property
     def popularity(self) -> Floats:
         """Share of all interactions that are the item's, (i,)."""
-        return (self.interactions / max(1, self.interactions.sum())).astype(np.float32)
+        shares: Floats = (self.interactions / max(1, self.interactions.sum())).astype(np.float32)
+        return shares
 
     def user_vector(self, item_ids: Sequence[str], weights: Sequence[float] | None = None) -> Floats:
         """What a history says of its user, (d,): the weighted sum of its items' rows; unknown items say nothing."""

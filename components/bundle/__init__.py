@@ -1,0 +1,1 @@
+"""The one published artifact: assembled, verified, loaded, and asked."""

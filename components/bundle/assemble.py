@@ -1,0 +1,93 @@
+"""Put all that serving needs into one folder, with a manifest of hashes."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from components.bundle.load import FORMAT, MANIFEST, hash_file
+from components.bundle.settings import BundleSettings
+from components.catalogue.tables import read_items, read_shop
+from components.language.lexical import Lexical
+from components.language.text import item_texts
+from components.stage import Counts, Input, Output, stage
+
+REPORTS = ("catalogue", "video", "finetune", "search", "ethics", "cold_start", "recommender", "index")
+
+
+def link(source: Path, target: Path) -> None:
+    """Give a file a second name, or a copy where the disk cannot."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def take(source: Path, target: Path) -> None:
+    """Link a file or everything in a folder."""
+    for file in sorted(source.rglob("*")) if source.is_dir() else [source]:
+        if file.is_file():
+            link(file, target / file.relative_to(source) if source.is_dir() else target)
+
+
+def read_metrics(folder: Path) -> dict[str, float]:
+    """Every figure of every report, named by report and figure."""
+    metrics: dict[str, float] = {}
+    for report in REPORTS:
+        figures = json.loads((folder / f"{report}.json").read_text())
+        metrics |= {f"{report}.{name}": value for name, value in figures.items()}
+    return metrics
+
+
+@stage(BundleSettings)
+def main(
+    catalogue: Input,
+    model: Input,
+    item_vectors: Input,
+    queries: Input,
+    ethics: Input,
+    item_factors: Input,
+    test_users: Input,
+    film_vectors: Input,
+    index: Input,
+    metrics: Input,
+    bundle: Output,
+    settings: BundleSettings,
+) -> Counts:
+    """Write the bundle."""
+    parts = {
+        "catalogue/items.parquet": catalogue / "items.parquet",
+        "catalogue/interactions.parquet": catalogue / "interactions.parquet",
+        "catalogue/shop.json": catalogue / "shop.json",
+        "model": model,
+        "item_vectors.npy": item_vectors,
+        "judged_queries.parquet": queries,
+        "ethics": ethics,
+        "item_factors": item_factors,
+        "test_users.parquet": test_users,
+        "film_vectors.parquet": film_vectors,
+        "index": index,
+    }
+    for name, source in parts.items():
+        take(source, bundle / name)
+    items = read_items(catalogue)
+    Lexical.build(item_texts(items)).save(bundle / "lexical")
+    files = sorted(file for file in bundle.rglob("*") if file.is_file())
+    manifest = {
+        "format": FORMAT,
+        "shop": read_shop(catalogue),
+        "items": len(items),
+        "text_dimensions": int(np.load(item_vectors, mmap_mode="r").shape[1]),
+        "settings": settings.model_dump(),
+        "metrics": read_metrics(metrics),
+        "files": {str(file.relative_to(bundle)): hash_file(file) for file in files},
+    }
+    (bundle / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    return {"files": len(files), "megabytes": round(sum(file.stat().st_size for file in files) / 1e6, 1)}
+
+
+if __name__ == "__main__":
+    main.cli()

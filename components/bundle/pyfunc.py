@@ -1,0 +1,38 @@
+"""The bundle as an MLflow model: the same answers as the service, for batches and for `mlflow models serve`."""
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+
+from components.bundle.answers import Query, search
+from components.bundle.load import Bundle
+
+
+class Tandem(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    """Answers rows of query, user_id, price_min, price_max and k (all but query may be missing)."""
+
+    def load_context(self, context: Any) -> None:
+        """Verify and load the bundle."""
+        self.bundle = Bundle.load(Path(context.artifacts["bundle"]))
+
+    def predict(
+        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        """Answer each row."""
+        return [search(self.bundle, _query(row)).as_dict() for row in model_input.to_dict("records")]
+
+
+def _query(row: dict[Any, Any]) -> Query:
+    given = {name: value for name, value in row.items() if not pd.isna(value)}
+    return Query(
+        str(given.get("query", "")),
+        str(given["user_id"]) if "user_id" in given else None,
+        given.get("price_min"),
+        given.get("price_max"),
+        int(given.get("k", 10)),
+    )
+
+
+mlflow.models.set_model(Tandem())
