@@ -1,0 +1,1 @@
+"""Films as shots, scenes, features and one vector an item."""

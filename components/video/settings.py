@@ -1,0 +1,24 @@
+"""Settings of the video room, read from `conf/video.yaml`."""
+
+from pydantic import Field
+
+from components.stage import Settings, TandemError
+
+
+class VideoError(TandemError):
+    """A film that cannot be read, or features that do not fit it."""
+
+
+class VideoSettings(Settings):
+    """How films are cut and described."""
+
+    shot_threshold: float = Field(
+        0.5, gt=0, lt=1, description="Probability above which a frame is a transition"
+    )
+    clip_frames: int = Field(32, ge=8, le=256, description="Frames of a clip that the 3D network sees")
+    clips_per_shot: int = Field(1, ge=1, description="Clips of a shot, spread evenly over it")
+    mel_bands: int = Field(64, ge=8, le=256, description="Mel bands of the audio features")
+    audio_weight: float = Field(0.2, ge=0, le=1, description="Share of sound in a film's vector")
+    decode_seconds: float = Field(
+        600, gt=0, description="Time after which a decoder counts as hung and is ended"
+    )
