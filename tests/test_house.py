@@ -23,7 +23,9 @@ def paths_of(stage: dict[str, object]) -> set[str]:
     return {next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries}
 
 
-@pytest.mark.parametrize("file", sources("components", "flows", "conf"), ids=lambda f: str(f.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "file", sources("components", "flows", "conf"), ids=lambda f: str(f.relative_to(ROOT))
+)
 def test_every_path_of_the_graph_is_written_in_dvc_yaml_alone(file: Path) -> None:
     own_folder = re.compile(r"^folder: .*$", re.MULTILINE) if file.name == "catalogue.yaml" else None
     text = own_folder.sub("", file.read_text()) if own_folder else file.read_text()
@@ -66,7 +68,13 @@ def test_the_lock_file_pins_every_dependency_within_the_projects_range() -> None
 
 
 def test_no_large_file_and_no_result_is_committed() -> None:
-    listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    listing = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\n")
     files = [ROOT / name for name in listing if name]
     assert not [file for file in files if file.is_file() and file.stat().st_size > 2_000_000]
-    assert not [file for file in files if file.suffix in {".pkl", ".pt", ".pth", ".safetensors", ".mp4", ".h5", ".ann"}]
+    assert not [
+        file
+        for file in files
+        if file.suffix in {".pkl", ".pt", ".pth", ".safetensors", ".mp4", ".h5", ".ann"}
+    ]

@@ -45,7 +45,9 @@ def validation_mrr(model: Any, pairs: pd.DataFrame) -> float:
     texts = np.unique(asked["positive"].to_numpy(dtype=object))
     encoder = Encoder(model)
     scores: Vectors = encoder.encode(asked["anchor"].tolist()) @ encoder.encode(list(texts)).T
-    return mrr(scores, (asked["positive"].to_numpy(dtype=object)[:, None] == texts[None, :]).astype(np.float32), 10)
+    return mrr(
+        scores, (asked["positive"].to_numpy(dtype=object)[:, None] == texts[None, :]).astype(np.float32), 10
+    )
 
 
 def adapt(model: Any, settings: LanguageSettings) -> None:

@@ -51,7 +51,7 @@ def small_frames(path: Path, width: int, height: int) -> Iterator[Frames]:
             film.streams.video[0].thread_type = "AUTO"
             for frame in film.decode(video=0):
                 count += 1
-                yield frame.to_ndarray(format="rgb24", width=width, height=height)
+                yield np.asarray(frame.to_ndarray(format="rgb24", width=width, height=height), dtype=np.uint8)
     except av.FFmpegError as fault:
         raise VideoError(
             f"{path} breaks off after frame {count} ({fault}). Replace it by a whole file."

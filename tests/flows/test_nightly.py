@@ -46,7 +46,9 @@ def test_a_setting_put_back_restores_results_without_running(project: Path, ran:
     assert (project / "total.txt").read_text() == str(sum(n**2 + n**3 for n in range(5)))
 
 
-def test_a_failed_stage_is_named_with_what_it_printed_and_the_others_are_kept(project: Path, ran: Ran) -> None:
+def test_a_failed_stage_is_named_with_what_it_printed_and_the_others_are_kept(
+    project: Path, ran: Ran
+) -> None:
     (project / "conf/squares.yaml").write_text("fail: true\n")
     with pytest.raises(RunError, match=r"(?s)squares failed.*word 3: is not a number"):
         nightly(project, publishing=False)

@@ -72,7 +72,7 @@ def test_the_same_vectors_make_the_same_bytes(folder, tmp_path):
 
 
 def test_a_cut_file_and_an_unknown_segment_are_refused(folder, tmp_path):
-    with pytest.raises(SegmentError, match="no segment films. It has text, taste"):
+    with pytest.raises(SegmentError, match=r"no segment films\. It has text, taste"):
         Segment.open(folder, "films")
     with pytest.raises(SegmentError, match=r"index\.json is missing"):
         Segment.open(tmp_path, "text")
