@@ -36,9 +36,7 @@ def read_graph(root: Path) -> list[Node]:
             changed = repo.status()
             graph = repo.index.graph
             order = {stage.name: place for place, stage in enumerate(repo.index.stages)}
-            names = networkx.lexicographical_topological_sort(
-                graph.reverse(), key=lambda s: order[s.name]
-            )
+            names = networkx.lexicographical_topological_sort(graph.reverse(), key=lambda s: order[s.name])
             return [
                 Node(
                     name=stage.name,

@@ -64,7 +64,7 @@ def adapt(model: Any, settings: LanguageSettings) -> None:
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(r=settings.lora_rank, lora_alpha=2 * settings.lora_rank, target_modules="all-linear")
-    model[0].auto_model = get_peft_model(model[0].auto_model, config)
+    model[0].model = get_peft_model(model[0].model, config)
 
 
 def train(model: Any, pairs: pd.DataFrame, settings: LanguageSettings) -> pd.DataFrame:
@@ -100,9 +100,9 @@ def train(model: Any, pairs: pd.DataFrame, settings: LanguageSettings) -> pd.Dat
 
 def merge(model: Any) -> None:
     """Fold adapters into the weights, so that what is saved is a plain model."""
-    body = model[0].auto_model
+    body = model[0].model
     if hasattr(body, "merge_and_unload"):
-        model[0].auto_model = body.merge_and_unload()
+        model[0].model = body.merge_and_unload()
 
 
 @stage(LanguageSettings, tracked=True)

@@ -29,7 +29,7 @@ class LanguageSettings(Settings):
     batch_size: int = Field(
         32, ge=2, le=4096, description="Pairs a step; the others are each pair's negatives"
     )
-    maximum_steps: int = Field(30, ge=0, description="Training steps; 0 trains nothing")
+    maximum_steps: int = Field(20, ge=0, description="Training steps; 0 trains nothing")
     maximum_pairs: int = Field(20_000, ge=10, description="Pairs of one kind that are kept")
     held_out_share: float = Field(
         0.4, gt=0, lt=1, description="Share of queries kept aside, half to choose, half to report"
