@@ -29,7 +29,8 @@ ROOT = Path()
 
 def main() -> None:
     """Answer the command line; faults that a person can mend are one message and exit status 2."""
-    os.environ.setdefault("PREFECT_HOME", str((ROOT / ".tandem" / "prefect").resolve()))
+    if "PREFECT_HOME" not in os.environ:
+        _use_prefect_of(ROOT)
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
@@ -72,7 +73,7 @@ def demo(
     from flows.workspace import open_workspace
 
     os.chdir(open_workspace(ROOT.resolve(), source))
-    os.environ["PREFECT_HOME"] = str(Path(".tandem/prefect").resolve())
+    _use_prefect_of(Path.cwd())
     os.environ["PYTHONPATH"] = str(Path.cwd())
     run()
     if serving:
@@ -166,6 +167,13 @@ def rollback() -> None:
 
     before, now = Registry(_settings().registered_model, ROOT).rollback()
     console.print(f"Champion was version {before}, is version {now}.")
+
+
+def _use_prefect_of(workspace: Path) -> None:
+    """Keep the temporary API's database in the workspace, in a folder that the API needs to find there."""
+    home = (workspace / ".tandem" / "prefect").resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    os.environ["PREFECT_HOME"] = str(home)
 
 
 def _settings() -> NightlySettings:

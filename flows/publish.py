@@ -11,9 +11,9 @@ from typing import Any
 
 import mlflow
 import yaml
-from components.bundle.load import read_manifest, verify
 from mlflow import MlflowClient
 
+from components.bundle.load import read_manifest, verify
 from components.stage import digest
 from flows.gate import Verdict, judge
 from flows.registry import BUNDLE, Registry
