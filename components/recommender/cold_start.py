@@ -1,6 +1,7 @@
 """Factors of items that nobody has met yet: a ridge regression from text and film vectors to ELSA's factors."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,17 +83,14 @@ def complete(
     elsa: Factors, item_ids: NDArray[np.object_], content: Floats, settings: RecommenderSettings
 ) -> tuple[Factors, float]:
     """ELSA's factors where there are any, guesses elsewhere, in the order of `item_ids`; and the penalty taken."""
-    rows = pd.Index(item_ids).get_indexer(pd.Index(elsa.item_ids))
-    cold = np.ones(len(item_ids), bool)
-    cold[rows] = False
-    interactions = np.zeros(len(item_ids), np.int64)
-    interactions[rows] = elsa.interactions
-    if not len(rows):
-        return Factors(item_ids, directions(content, settings.dimensions), interactions, cold), 0.0
-    ridge = choose_ridge(content[rows], elsa.matrix, settings)
-    matrix = guess(content, content[rows], elsa.matrix, ridge)
-    matrix[rows] = elsa.matrix
-    return Factors(item_ids, matrix, interactions, cold), ridge
+    known = elsa.over(item_ids)
+    warm = np.flatnonzero(~known.cold)
+    if not len(warm):
+        return replace(known, matrix=directions(content, settings.dimensions)), 0.0
+    ridge = choose_ridge(content[warm], known.matrix[warm], settings)
+    matrix = guess(content, content[warm], known.matrix[warm], ridge)
+    matrix[warm] = known.matrix[warm]
+    return replace(known, matrix=matrix), ridge
 
 
 def judge(
@@ -111,7 +109,8 @@ def judge(
     kept = np.flatnonzero((np.diff(history.indptr) > 0) & (np.diff(held_out.indptr) > 0))
     if not len(kept) or not len(shown):
         return {"users": 0.0}
-    factors = fit(train[:, shown], validation[:, shown], settings).factors
+    elsa = settings.model_copy(update={"neighbours": 0})
+    factors = fit(train[:, shown], validation[:, shown], elsa).factors
     ridge = choose_ridge(content[shown], factors, settings)
     guessed = guess(content[hidden], content[shown], factors, ridge)
     users = history[kept]

@@ -10,19 +10,41 @@ so the loss needs the gathered rows of A and one d × d matrix, and neither a ro
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from torch import distributed
 from torch.nn.functional import embedding_bag, normalize
 from torch.utils.data import IterableDataset
 
+from components.recommender.factors import Floats
 from components.recommender.interactions import Csr
 from components.recommender.settings import RecommenderError
 
 EPSILON = 1e-12
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+class Gram(torch.autograd.Function):
+    """AᵀA of A (i, d), with its gradient in one product over the items: A(∂ + ∂ᵀ), where autograd takes two."""
+
+    @staticmethod
+    def forward(context: Any, factors: torch.Tensor) -> torch.Tensor:
+        """AᵀA, (d, d)."""
+        context.save_for_backward(factors)
+        return factors.T @ factors
+
+    @staticmethod
+    def backward(context: Any, *gradients: torch.Tensor) -> torch.Tensor:
+        """The gradient of A (i, d) from that of AᵀA (d, d)."""
+        (factors,) = context.saved_tensors
+        return factors @ (gradients[0] + gradients[0].T)
+
+
+gram: Callable[[torch.Tensor], torch.Tensor] = Gram.apply  # type: ignore[assignment]
 
 
 def to_batch(users: Csr) -> Batch:
@@ -46,13 +68,17 @@ def loss(factors: torch.Tensor, batch: Batch) -> torch.Tensor:
     owner = torch.repeat_interleave(torch.arange(len(starts), device=starts.device), ends - starts)
     x_squared = torch.zeros_like(z[:, 0]).index_add(0, owner, weights**2)
     z_squared = (z * z).sum(dim=1)
-    p_squared = ((z @ (factors.T @ factors)) * z).sum(dim=1) - 2 * z_squared + x_squared
+    p_squared = ((z @ gram(factors)) * z).sum(dim=1) - 2 * z_squared + x_squared
     cosine = (z_squared - x_squared) / (p_squared.clamp_min(EPSILON).sqrt() * x_squared.sqrt())
     return (2 - 2 * cosine).mean()
 
 
 class UserBatches(IterableDataset[Batch]):
-    """Batches of users' rows, each user once an epoch, in an order that the seed repeats."""
+    """Batches of users' rows, each user once an epoch, in an order that the seed repeats.
+
+    Of several training processes each gets its own rows of every batch; so that all get as many, up to one row a
+    process is left out of an epoch.
+    """
 
     def __init__(self, users: Csr, batch_size: int, seed: int) -> None:
         self.users, self.batch_size = users, batch_size
@@ -64,18 +90,30 @@ class UserBatches(IterableDataset[Batch]):
 
     def __iter__(self) -> Iterator[Batch]:
         """One epoch."""
+        rank, processes = _place()
         order = self.chance.permutation(self.users.shape[0])
+        order = order[: len(order) // processes * processes]
         for start in range(0, len(order), self.batch_size):
-            yield to_batch(self.users[order[start : start + self.batch_size]])
+            yield to_batch(self.users[order[start : start + self.batch_size][rank::processes]])
+
+
+def _place() -> tuple[int, int]:
+    """Which of how many training processes this is."""
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1
 
 
 class Elsa(pl.LightningModule):  # type: ignore[misc]
-    """Item factors A (i, d), trained by Adam."""
+    """Item factors A (i, d), trained by Adam from random rows or from given ones."""
 
-    def __init__(self, items: int, dimensions: int, learning_rate: float) -> None:
+    def __init__(
+        self, items: int, dimensions: int, learning_rate: float, start: Floats | None = None
+    ) -> None:
         super().__init__()
         self.learning_rate = learning_rate
-        self.weight = torch.nn.Parameter(torch.nn.init.xavier_uniform_(torch.empty(items, dimensions)))
+        weight = torch.nn.init.xavier_uniform_(torch.empty(items, dimensions))
+        self.weight = torch.nn.Parameter(weight if start is None else torch.from_numpy(start.copy()))
 
     def factors(self) -> torch.Tensor:
         """A with unit rows, (i, d)."""
@@ -97,4 +135,4 @@ class Elsa(pl.LightningModule):  # type: ignore[misc]
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam over the factors."""
-        return torch.optim.Adam(self.parameters(), lr=self.learning_rate)
+        return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True)

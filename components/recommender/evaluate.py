@@ -15,20 +15,12 @@ from components.recommender.train import read, scorer, users_of
 from components.stage import Counts, Input, Output, stage
 
 COVERED = 20
+MODELS = {"": "ELSA and sparse part", "elsa_": "ELSA alone", "popularity_": "popularity"}
 
 
 def popularity_scorer(popularity: Floats) -> Score:
     """The same scores for everybody."""
     return lambda rows: np.tile(popularity, (rows.shape[0], 1))
-
-
-def spread(factors: Factors, item_ids: NDArray[Any]) -> tuple[Floats, Floats]:
-    """Factors (i, d) and popularity (i,) over all items; an item that was not trained has zeros."""
-    rows = pd.Index(item_ids).get_indexer(pd.Index(factors.item_ids))
-    matrix = np.zeros((len(item_ids), factors.matrix.shape[1]), np.float32)
-    popularity = np.zeros(len(item_ids), np.float32)
-    matrix[rows], popularity[rows] = factors.matrix, factors.popularity
-    return matrix, popularity
 
 
 def summarise(
@@ -81,25 +73,28 @@ def main(
     plot: Output,
     settings: RecommenderSettings,
 ) -> Counts:
-    """Measure recall@20, recall@50 and NDCG@100 of ELSA and of popularity on the same test users.
+    """Measure recall@20, recall@50 and NDCG@100 of what is published, of ELSA alone and of popularity.
 
     A held-out item that the training has never met counts as a miss.
     """
     interactions = read(catalogue, settings)
     users, history, held_out = tested(interactions, users_of(split, "test"), settings)
-    factors = Factors.load(elsa)
-    matrix, popularity = spread(factors, interactions.item_ids)
-    scores = {"": scorer(matrix), "popularity_": popularity_scorer(popularity)}
+    factors = Factors.load(elsa).over(interactions.item_ids)
+    scores = {
+        "": factors.predict,
+        "elsa_": scorer(factors.matrix),
+        "popularity_": popularity_scorer(factors.popularity),
+    }
     values = {name: per_user(score, history, held_out, settings.dimensions) for name, score in scores.items()}
     report: dict[str, float] = {"test_users": len(users)}
     for name, value in values.items():
         report |= summarise(value, name, settings)
-    report["coverage"] = coverage(scores[""], history, len(factors.item_ids), settings.dimensions)
+    report["coverage"] = coverage(scores[""], history, int((~factors.cold).sum()), settings.dimensions)
     test_table(users, interactions.item_ids, (history, held_out), values[""]["ndcg_100"]).to_parquet(
         test_users, index=False
     )
     metrics.write_text(json.dumps(report, indent=2) + "\n")
-    models = [("ELSA", report["ndcg_100"]), ("popularity", report["popularity_ndcg_100"])]
+    models = [(MODELS[name], report[f"{name}ndcg_100"]) for name in scores]
     pd.DataFrame(models, columns=["model", "ndcg_100"]).to_csv(plot, index=False)
     return {name: report[name] for name in ("test_users", "ndcg_100", "popularity_ndcg_100")}
 

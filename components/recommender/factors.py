@@ -1,4 +1,4 @@
-"""Item factors with their ids: what a user's items say about every other item."""
+"""Item factors with their ids, and the sparse part beside them: what a user's items say about every other item."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
+from scipy import sparse
 
 from components.recommender.settings import RecommenderError
 
 Floats = NDArray[np.float32]
+Csr = sparse.csr_matrix
+CSR_ARRAYS = ("data", "indices", "indptr")
 
 
 @dataclass(frozen=True)
@@ -21,13 +24,15 @@ class Factors:
     """Rows of length 1, one an item, in the order of `item_ids`.
 
     matrix: (i, d). interactions: training users who liked the item, (i,). cold: whether the row is a guess from
-    the item's content, (i,).
+    the item's content, (i,). neighbours: the sparse part S (i, i), where there is one; a user's row x then scores
+    xAAᵀ + xS.
     """
 
     item_ids: NDArray[Any]
     matrix: Floats
     interactions: NDArray[np.int64]
     cold: NDArray[np.bool_]
+    neighbours: Csr | None = None
 
     @classmethod
     def load(cls, folder: Path) -> "Factors":
@@ -38,7 +43,8 @@ class Factors:
         for name in ("factors.safetensors", "items.parquet"):
             if not (folder / name).is_file():
                 raise RecommenderError(f"{folder / name} is missing. Run the recommender's stages again.")
-        matrix = load_file(folder / "factors.safetensors")["factors"]
+        arrays = load_file(folder / "factors.safetensors")
+        matrix = arrays["factors"]
         items = pd.read_parquet(folder / "items.parquet")
         if len(matrix) != len(items):
             raise RecommenderError(
@@ -46,14 +52,32 @@ class Factors:
             )
         cold = items["cold"].to_numpy(bool) if "cold" in items else np.zeros(len(items), bool)
         ids = items["item_id"].to_numpy(object)
-        return cls(ids, matrix, items["interactions"].to_numpy(np.int64), cold)
+        return cls(ids, matrix, items["interactions"].to_numpy(np.int64), cold, _neighbours(arrays))
 
     def save(self, folder: Path) -> None:
         """Write the folder that `load` reads."""
         folder.mkdir(parents=True, exist_ok=True)
-        save_file({"factors": np.ascontiguousarray(self.matrix)}, folder / "factors.safetensors")
+        arrays = {"factors": np.ascontiguousarray(self.matrix)}
+        if self.neighbours is not None:
+            arrays |= {f"neighbours_{part}": getattr(self.neighbours, part) for part in CSR_ARRAYS}
+        save_file(arrays, folder / "factors.safetensors")
         columns = {"item_id": self.item_ids, "interactions": self.interactions, "cold": self.cold}
         pd.DataFrame(columns).astype({"item_id": "str"}).to_parquet(folder / "items.parquet", index=False)
+
+    def over(self, item_ids: NDArray[Any]) -> "Factors":
+        """The same over other items, in their order; an item unknown here gets zeros and counts as cold."""
+        rows = pd.Index(self.item_ids).get_indexer(pd.Index(item_ids))
+        known = np.flatnonzero(rows >= 0)
+        matrix = np.zeros((len(rows), self.matrix.shape[1]), np.float32)
+        interactions, cold = np.zeros(len(rows), np.int64), np.ones(len(rows), bool)
+        matrix[known], interactions[known] = self.matrix[rows[known]], self.interactions[rows[known]]
+        cold[known] = self.cold[rows[known]]
+        if self.neighbours is None:
+            return Factors(item_ids, matrix, interactions, cold)
+        place = Csr(
+            (np.ones(len(known), np.float32), (known, rows[known])), shape=(len(rows), len(self.item_ids))
+        )
+        return Factors(item_ids, matrix, interactions, cold, Csr(place @ self.neighbours @ place.T))
 
     @cached_property
     def rows(self) -> dict[str, int]:
@@ -66,20 +90,35 @@ class Factors:
         shares: Floats = (self.interactions / max(1, self.interactions.sum())).astype(np.float32)
         return shares
 
-    def user_vector(self, item_ids: Sequence[str], weights: Sequence[float] | None = None) -> Floats:
-        """What a history says of its user, (d,): the weighted sum of its items' rows; unknown items say nothing."""
+    def user_row(self, item_ids: Sequence[str], weights: Sequence[float] | None = None) -> Csr:
+        """A history as a user's row x (1, i); unknown items say nothing, and an item's weights add up."""
         chosen = [1.0] * len(item_ids) if weights is None else weights
         if len(chosen) != len(item_ids):
             raise ValueError(f"{len(chosen)} weights for {len(item_ids)} items")
-        known = [
-            (self.rows[item], weight)
-            for item, weight in zip(item_ids, chosen, strict=True)
-            if item in self.rows
-        ]
-        rows = np.array([row for row, _ in known], dtype=np.int64)
-        vector: Floats = np.array([weight for _, weight in known], dtype=np.float32) @ self.matrix[rows]
+        rows = np.array([self.rows.get(item, -1) for item in item_ids], dtype=np.int64)
+        known = np.flatnonzero(rows >= 0)
+        data = np.asarray(chosen, dtype=np.float32)[known]
+        return Csr((data, (np.zeros(len(known), np.int64), rows[known])), shape=(1, len(self.item_ids)))
+
+    def user_vector(self, item_ids: Sequence[str], weights: Sequence[float] | None = None) -> Floats:
+        """What a history says of its user, xA (d,): the weighted sum of its items' rows."""
+        vector: Floats = (self.user_row(item_ids, weights) @ self.matrix)[0]
         return vector
 
     def scores(self, user_vector: Floats) -> Floats:
-        """How much a user likes every item, (i,); the caller leaves out what the user has."""
+        """How much a user likes every item by the factors alone, (i,); the caller leaves out what the user has."""
         return self.matrix @ user_vector
+
+    def predict(self, users: Csr) -> Floats:
+        """How much users (b, i) like every item, (b, i), by factors and sparse part; what they have is scored too."""
+        scores: Floats = (users @ self.matrix) @ self.matrix.T
+        if self.neighbours is not None:
+            scores += (users @ self.neighbours).toarray()
+        return scores
+
+
+def _neighbours(arrays: dict[str, Any]) -> Csr | None:
+    if "neighbours_data" not in arrays:
+        return None
+    items = len(arrays["factors"])
+    return Csr(tuple(arrays[f"neighbours_{part}"] for part in CSR_ARRAYS), shape=(items, items))

@@ -20,6 +20,13 @@ class RecommenderSettings(Settings):
     patience: int = Field(
         8, ge=1, description="Epochs without a better validation figure before training ends"
     )
+    neighbours: int = Field(
+        50, ge=0, description="Items that predict each item in the sparse part; 0 for none"
+    )
+    neighbour_ridge: float = Field(0.3, gt=0, description="Penalty of their weights")
+    blends: tuple[float, ...] = Field(
+        (1.0, 3.0, 10.0, 30.0, 100.0), min_length=1, description="Shares of the sparse part tried beside ELSA"
+    )
     held_out_share: float = Field(
         0.2, gt=0, lt=1, description="Share of a held-out user's history to be found"
     )

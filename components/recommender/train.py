@@ -1,4 +1,7 @@
-"""Train ELSA on the training users' interactions; the epoch that serves validation users best is kept."""
+"""Train ELSA on the training users' interactions, and the sparse part beside it; validation users choose.
+
+They choose the epoch of ELSA that is kept and how much the sparse part counts.
+"""
 
 import logging
 import warnings
@@ -18,23 +21,35 @@ from components.recommender.elsa import Elsa, UserBatches
 from components.recommender.factors import Factors, Floats
 from components.recommender.interactions import Csr, Interactions, collect, hold_out, rows_with_items
 from components.recommender.metrics import Score, hits, ndcg, rank
+from components.recommender.neighbours import fit_neighbours
 from components.recommender.settings import RecommenderSettings
 from components.stage import Counts, Input, Output, stage
 
 
 @dataclass(frozen=True)
 class Trained:
-    """Factors (i, d) of the best epoch, and what each epoch came to."""
+    """Factors (i, d) of the best epoch, the sparse part (i, i) if there is one, and what each epoch came to."""
 
     factors: Floats
+    neighbours: Csr | None = None
     history: pd.DataFrame = field(
         default_factory=lambda: pd.DataFrame(columns=["epoch", "validation_ndcg_100", "loss"])
     )
 
 
-def scorer(factors: Floats) -> Score:
-    """ELSA's prediction xAAᵀ; what is in x is masked when ranked, so −x makes no difference."""
-    return lambda rows: (rows @ factors) @ factors.T
+def scorer(factors: Floats, neighbours: Csr | None = None) -> Score:
+    """The prediction xAAᵀ + xS; what is in x is masked when ranked, so ELSA's −x makes no difference."""
+    if neighbours is None:
+        return lambda rows: (rows @ factors) @ factors.T
+    return lambda rows: (rows @ factors) @ factors.T + (rows @ neighbours).toarray()
+
+
+def mean_ndcg(score: Score, history: Csr, held_out: Csr, batch_users: int) -> float:
+    """NDCG@100 over users; 0 where there are none."""
+    if held_out.shape[0] == 0:
+        return 0.0
+    ranked = rank(score, history, 100, batch_users)
+    return float(ndcg(hits(ranked, held_out), held_out, 100).mean())
 
 
 class BestEpoch(pl.Callback):  # type: ignore[misc]
@@ -49,7 +64,7 @@ class BestEpoch(pl.Callback):  # type: ignore[misc]
     def on_train_epoch_end(self, trainer: pl.Trainer, model: Elsa) -> None:
         """Measure NDCG@100; without validation users every epoch is taken for the best so far."""
         factors = model.factors().detach().cpu().numpy()
-        value = self._ndcg(factors)
+        value = mean_ndcg(scorer(factors), self.users, self.held_out, self.settings.dimensions)
         epoch = trainer.current_epoch
         lost = float(trainer.callback_metrics["loss"])
         self.epochs.append({"epoch": epoch, "validation_ndcg_100": round(value, 6), "loss": round(lost, 6)})
@@ -63,27 +78,34 @@ class BestEpoch(pl.Callback):  # type: ignore[misc]
         """Close the progress line."""
         self.progress.close()
 
-    def _ndcg(self, factors: Floats) -> float:
-        if self.held_out.shape[0] == 0:
-            return 0.0
-        ranked = rank(scorer(factors), self.users, 100, self.settings.dimensions)
-        return float(ndcg(hits(ranked, self.held_out), self.held_out, 100).mean())
 
-
-def fit(users: Csr, validation: Csr, settings: RecommenderSettings) -> Trained:
+def fit(users: Csr, validation: Csr, settings: RecommenderSettings, start: Floats | None = None) -> Trained:
     """Train on users (u, i); every column of `users` must have an interaction.
 
-    validation: (u', i), whose rows are split into a history and a held-out part.
+    validation: (u', i), whose rows are split into a history and a held-out part. start: factors (i, d) to start from.
     """
     if users.nnz == 0:
         return Trained(np.zeros((users.shape[1], settings.dimensions), np.float32))
     torch.manual_seed(settings.seed)
-    model = Elsa(users.shape[1], settings.dimensions, settings.learning_rate)
+    model = Elsa(users.shape[1], settings.dimensions, settings.learning_rate, start)
     history, held_out = rows_with_items(*hold_out(validation, settings.held_out_share, settings.seed))
     best = BestEpoch(history, held_out, settings)
     batches = UserBatches(rows_with_items(users)[0], settings.batch_size, settings.seed)
     _trainer(settings.epochs, best).fit(model, DataLoader(batches, batch_size=None))
-    return Trained(best.best, pd.DataFrame(best.epochs))
+    neighbours = fit_beside(best.best, users, history, held_out, settings) if settings.neighbours else None
+    return Trained(best.best, neighbours, pd.DataFrame(best.epochs))
+
+
+def fit_beside(
+    factors: Floats, users: Csr, history: Csr, held_out: Csr, settings: RecommenderSettings
+) -> Csr:
+    """The sparse part for users (u, i), times the share that serves validation users best beside ELSA's factors."""
+    neighbours = fit_neighbours(users, settings.neighbours, settings.neighbour_ridge, settings.dimensions)
+
+    def quality(share: float) -> float:
+        return mean_ndcg(scorer(factors, neighbours * share), history, held_out, settings.dimensions)
+
+    return Csr(neighbours * np.float32(max(settings.blends, key=quality)))
 
 
 def _trainer(epochs: int, best: BestEpoch) -> Any:
@@ -124,7 +146,8 @@ def main(catalogue: Input, split: Input, elsa: Output, plot: Output, settings: R
     warm = np.flatnonzero(met)
     trained = fit(users[:, warm], interactions.of(users_of(split, "validation"))[:, warm], settings)
     cold = np.zeros(len(warm), dtype=bool)
-    Factors(interactions.item_ids[warm], trained.factors, met[warm], cold).save(elsa)
+    factors = Factors(interactions.item_ids[warm], trained.factors, met[warm], cold, trained.neighbours)
+    factors.save(elsa)
     trained.history.to_csv(plot, index=False)
     for row in trained.history.to_dict("records"):
         values = {"validation_ndcg_100": row["validation_ndcg_100"], "loss": row["loss"]}

@@ -44,7 +44,11 @@ def test_elsa_beats_popularity_on_users_it_has_never_seen(done):
     assert report["test_users"] == 15
     assert report["ndcg_100"] > 1.5 * report["popularity_ndcg_100"]
     assert report["ndcg_100_low"] <= report["ndcg_100"] <= report["ndcg_100_high"]
-    assert pd.read_csv(done / "recommender.csv")["model"].tolist() == ["ELSA", "popularity"]
+    assert pd.read_csv(done / "recommender.csv")["model"].tolist() == [
+        "ELSA and sparse part",
+        "ELSA alone",
+        "popularity",
+    ]
     assert list(pd.read_csv(done / "elsa.csv")) == ["epoch", "validation_ndcg_100", "loss"]
 
 
