@@ -51,10 +51,10 @@ def fit_neighbours(users: Csr, count: int, ridge: float, block: int) -> Csr:
     columns = users.tocsc()
     penalty = ridge * float(users.power(2).sum()) / max(1, users.shape[1])
     weights = [
-        _solve(columns[:, near.indices[start:end]], columns[:, [item]], penalty)
-        for item, (start, end) in enumerate(
-            zip(near.indptr[:-1], tqdm(near.indptr[1:], desc="neighbours", unit="item"), strict=True)
+        _solve(
+            columns[:, near.indices[near.indptr[item] : near.indptr[item + 1]]], columns[:, [item]], penalty
         )
+        for item in tqdm(np.flatnonzero(np.diff(near.indptr)), desc="neighbours", unit="item")
     ]
     data = np.concatenate([*weights, np.zeros(0, np.float32)])
     return Csr(Csr((data, near.indices, near.indptr), shape=near.shape).T)

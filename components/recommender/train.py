@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytorch_lightning as pl
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
@@ -106,6 +107,17 @@ def fit_beside(
         return mean_ndcg(scorer(factors, neighbours * share), history, held_out, settings.dimensions)
 
     return Csr(neighbours * np.float32(max(settings.blends, key=quality)))
+
+
+def start_from(factors: Floats, rows: NDArray[np.int64], seed: int) -> Floats:
+    """Yesterday's factors as a start for today's items, (i, d); random unit rows for the new ones.
+
+    factors: (yesterday's i, d). rows: yesterday's row of each of today's items, -1 for a new one.
+    """
+    start = np.random.default_rng(seed).normal(size=(len(rows), factors.shape[1])).astype(np.float32)
+    start /= np.linalg.norm(start, axis=1, keepdims=True)
+    start[rows >= 0] = factors[rows[rows >= 0]]
+    return start
 
 
 def _trainer(epochs: int, best: BestEpoch) -> Any:

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from components.recommender.elsa import Elsa, UserBatches, loss, to_batch
 from components.recommender.settings import RecommenderError, RecommenderSettings
-from components.recommender.train import fit
+from components.recommender.train import fit, start_from
 
 
 def dense_loss(factors: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
@@ -59,3 +59,24 @@ def test_a_loss_that_is_no_number_names_epoch_and_batch():
 def test_the_factors_have_rows_of_length_one():
     factors = Elsa(7, 3, 0.1).factors().detach().numpy()
     np.testing.assert_allclose(np.linalg.norm(factors, axis=1), 1, rtol=1e-5)
+
+
+def test_a_training_that_starts_from_good_factors_needs_fewer_epochs():
+    draw = np.random.default_rng(0)
+    taste = np.arange(60) % 6
+    users = (
+        draw.random((300, 60)) < np.where(taste[None] == (np.arange(300) % 6)[:, None], 0.5, 0.02)
+    ).astype(np.float32)
+    matrix, validation = sparse.csr_matrix(users[:240]), sparse.csr_matrix(users[240:])
+    chosen = RecommenderSettings(dimensions=8, epochs=12, patience=12, batch_size=40, neighbours=0)
+    cold = fit(matrix, validation, chosen)
+    warm = fit(matrix, validation, chosen, start_from(cold.factors, np.arange(60), 0))
+    assert warm.history["loss"][0] < cold.history["loss"][0]
+    assert warm.history["validation_ndcg_100"][0] > cold.history["validation_ndcg_100"][0]
+
+
+def test_items_that_stay_keep_their_row_and_new_ones_get_one():
+    factors = torch.nn.functional.normalize(torch.rand(4, 3), dim=1).numpy()
+    start = start_from(factors, np.array([2, -1, 0]), 0)
+    np.testing.assert_array_equal(start[[0, 2]], factors[[2, 0]])
+    np.testing.assert_allclose(np.linalg.norm(start, axis=1), 1, rtol=1e-5)
