@@ -9,19 +9,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from components.catalogue.tables import read_items
+from components.recommender.content_map import ContentMap, unit
 from components.recommender.evaluate import popularity_scorer
-from components.recommender.factors import Factors, Floats
-from components.recommender.interactions import Csr, rows_with_items
+from components.recommender.factors import Factors
+from components.recommender.interactions import Csr, Floats, rows_with_items
 from components.recommender.metrics import Score, hits, ndcg, rank, recall
 from components.recommender.settings import RecommenderError, RecommenderSettings
 from components.recommender.train import fit, read, users_of
 from components.stage import Counts, Input, Output, stage
-
-
-def unit(vectors: NDArray[np.floating]) -> Floats:  # type: ignore[type-arg]
-    """Rows of length 1; rows of zeros stay."""
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.where(length > 0, length, 1)).astype(np.float32)
 
 
 def film_features(films: Path, item_ids: NDArray[np.object_], warm: NDArray[np.bool_]) -> Floats:
@@ -41,22 +36,6 @@ def film_features(films: Path, item_ids: NDArray[np.object_], warm: NDArray[np.b
     return np.hstack([unit(total), has.astype(np.float32)])
 
 
-def ridge_map(content: Floats, factors: Floats, ridge: float) -> tuple[Floats, Floats]:
-    """The weights (c, d) and offset (d,) of least squared error, with a penalty on the weights."""
-    centre, middle = content.mean(axis=0), factors.mean(axis=0)
-    x = content - centre
-    weights = np.linalg.solve(
-        x.T @ x + ridge * np.eye(x.shape[1], dtype=np.float32), x.T @ (factors - middle)
-    )
-    return weights.astype(np.float32), (middle - centre @ weights).astype(np.float32)
-
-
-def guess(content: Floats, warm_content: Floats, warm_factors: Floats, ridge: float) -> Floats:
-    """Factors (i, d) of length 1 for items known by their content alone."""
-    weights, offset = ridge_map(warm_content, warm_factors, ridge)
-    return unit(content @ weights + offset)
-
-
 def choose_ridge(content: Floats, factors: Floats, settings: RecommenderSettings) -> float:
     """The penalty whose guesses lie nearest to the factors of warm items hidden from the map."""
     order = np.random.default_rng(settings.seed).permutation(len(content))
@@ -66,8 +45,8 @@ def choose_ridge(content: Floats, factors: Floats, settings: RecommenderSettings
         return max(settings.cold_ridges)
 
     def likeness(ridge: float) -> float:
-        guessed = guess(content[hidden], content[shown], factors[shown], ridge)
-        return float((guessed * factors[hidden]).sum(axis=1).mean())
+        learnt = ContentMap.learn(content[shown], factors[shown], ridge)
+        return float((learnt(content[hidden]) * factors[hidden]).sum(axis=1).mean())
 
     return max(settings.cold_ridges, key=likeness)
 
@@ -88,9 +67,10 @@ def complete(
     if not len(warm):
         return replace(known, matrix=directions(content, settings.dimensions)), 0.0
     ridge = choose_ridge(content[warm], known.matrix[warm], settings)
-    matrix = guess(content, content[warm], known.matrix[warm], ridge)
+    learnt = ContentMap.learn(content[warm], known.matrix[warm], ridge)
+    matrix = learnt(content)
     matrix[warm] = known.matrix[warm]
-    return replace(known, matrix=matrix), ridge
+    return replace(known, matrix=matrix, content=learnt), ridge
 
 
 def judge(
@@ -112,7 +92,7 @@ def judge(
     elsa = settings.model_copy(update={"neighbours": 0})
     factors = fit(train[:, shown], validation[:, shown], elsa).factors
     ridge = choose_ridge(content[shown], factors, settings)
-    guessed = guess(content[hidden], content[shown], factors, ridge)
+    guessed = ContentMap.learn(content[shown], factors, ridge)(content[hidden])
     users = history[kept]
     counts = np.asarray((train[:, hidden] > 0).sum(axis=0), np.float32).ravel()
     ways: dict[str, Score] = {

@@ -20,8 +20,7 @@ from torch import distributed
 from torch.nn.functional import embedding_bag, normalize
 from torch.utils.data import IterableDataset
 
-from components.recommender.factors import Floats
-from components.recommender.interactions import Csr
+from components.recommender.interactions import Csr, Floats
 from components.recommender.settings import RecommenderError
 
 EPSILON = 1e-12

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from components.recommender.factors import Factors, Floats
-from components.recommender.interactions import Csr, Interactions, hold_out
+from components.recommender.factors import Factors
+from components.recommender.interactions import Csr, Floats, Interactions, hold_out
 from components.recommender.metrics import Score, interval, per_user, rank
 from components.recommender.settings import RecommenderSettings
 from components.recommender.train import read, scorer, users_of

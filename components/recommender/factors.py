@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
-from scipy import sparse
 
+from components.recommender.content_map import ContentMap
+from components.recommender.interactions import Csr, Floats
 from components.recommender.settings import RecommenderError
 
-Floats = NDArray[np.float32]
-Csr = sparse.csr_matrix
 CSR_ARRAYS = ("data", "indices", "indptr")
 
 
@@ -25,7 +24,7 @@ class Factors:
 
     matrix: (i, d). interactions: training users who liked the item, (i,). cold: whether the row is a guess from
     the item's content, (i,). neighbours: the sparse part S (i, i), where there is one; a user's row x then scores
-    xAAᵀ + xS.
+    xAAᵀ + xS. content: the map that made the guesses, where there is one.
     """
 
     item_ids: NDArray[Any]
@@ -33,6 +32,7 @@ class Factors:
     interactions: NDArray[np.int64]
     cold: NDArray[np.bool_]
     neighbours: Csr | None = None
+    content: ContentMap | None = None
 
     @classmethod
     def load(cls, folder: Path) -> "Factors":
@@ -52,7 +52,9 @@ class Factors:
             )
         cold = items["cold"].to_numpy(bool) if "cold" in items else np.zeros(len(items), bool)
         ids = items["item_id"].to_numpy(object)
-        return cls(ids, matrix, items["interactions"].to_numpy(np.int64), cold, _neighbours(arrays))
+        return cls(
+            ids, matrix, items["interactions"].to_numpy(np.int64), cold, _neighbours(arrays), _content(arrays)
+        )
 
     def save(self, folder: Path) -> None:
         """Write the folder that `load` reads."""
@@ -60,6 +62,8 @@ class Factors:
         arrays = {"factors": np.ascontiguousarray(self.matrix)}
         if self.neighbours is not None:
             arrays |= {f"neighbours_{part}": getattr(self.neighbours, part) for part in CSR_ARRAYS}
+        if self.content is not None:
+            arrays |= {"content_weights": self.content.weights, "content_offset": self.content.offset}
         save_file(arrays, folder / "factors.safetensors")
         columns = {"item_id": self.item_ids, "interactions": self.interactions, "cold": self.cold}
         pd.DataFrame(columns).astype({"item_id": "str"}).to_parquet(folder / "items.parquet", index=False)
@@ -122,3 +126,9 @@ def _neighbours(arrays: dict[str, Any]) -> Csr | None:
         return None
     items = len(arrays["factors"])
     return Csr(tuple(arrays[f"neighbours_{part}"] for part in CSR_ARRAYS), shape=(items, items))
+
+
+def _content(arrays: dict[str, Any]) -> ContentMap | None:
+    if "content_weights" not in arrays:
+        return None
+    return ContentMap(arrays["content_weights"], arrays["content_offset"])

@@ -11,6 +11,7 @@ from scipy import sparse
 
 Csr = sparse.csr_matrix
 Indices = NDArray[np.int64]
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

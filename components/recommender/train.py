@@ -19,8 +19,8 @@ from tqdm import tqdm
 
 from components.catalogue.tables import read_interactions, read_items
 from components.recommender.elsa import Elsa, UserBatches
-from components.recommender.factors import Factors, Floats
-from components.recommender.interactions import Csr, Interactions, collect, hold_out, rows_with_items
+from components.recommender.factors import Factors
+from components.recommender.interactions import Csr, Floats, Interactions, collect, hold_out, rows_with_items
 from components.recommender.metrics import Score, hits, ndcg, rank
 from components.recommender.neighbours import fit_neighbours
 from components.recommender.settings import RecommenderSettings

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from components.recommender.factors import Csr, Factors
+from components.recommender.factors import Factors
+from components.recommender.interactions import Csr
 from components.recommender.neighbours import fit_neighbours, nearest
 from components.recommender.settings import RecommenderSettings
 from components.recommender.train import fit, scorer
