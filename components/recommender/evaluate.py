@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from components.recommender.factors import Factors
 from components.recommender.interactions import Csr, Floats, Interactions, hold_out
-from components.recommender.metrics import Score, interval, per_user, rank
+from components.recommender.metrics import Score, coverage, interval, novelty, per_user, popularity_lift, rank
 from components.recommender.settings import RecommenderSettings
 from components.recommender.train import read, scorer, users_of
 from components.stage import Counts, Input, Output, stage
 
-COVERED = 20
+FIRST = 20
 MODELS = {"": "ELSA and sparse part", "elsa_": "ELSA alone", "popularity_": "popularity"}
 
 
@@ -35,10 +35,28 @@ def summarise(
     return {name: round(value, 6) for name, value in summary.items()}
 
 
-def coverage(score: Score, history: Csr, trained: int, batch_users: int) -> float:
-    """Share of the trained items that are among the first 20 of at least one user."""
-    ranked = rank(score, history, COVERED, batch_users)
-    return round(len(np.unique(ranked[ranked >= 0])) / max(1, trained), 6)
+def beyond_accuracy(factors: Factors, history: Csr, batch_users: int) -> dict[str, float]:
+    """Coverage, novelty and popularity lift of the first 20 items of each user."""
+    ranked = rank(factors.predict, history, FIRST, batch_users)
+    report = {
+        "coverage": coverage(ranked, int((~factors.cold).sum())),
+        "novelty_bits": novelty(ranked, factors.popularity),
+        "popularity_lift": popularity_lift(ranked, history, factors.popularity),
+    }
+    return {name: round(value, 6) for name, value in report.items()}
+
+
+def by_history(
+    ndcg_100: NDArray[np.float64], history: Csr, settings: RecommenderSettings
+) -> dict[str, float]:
+    """NDCG@100 of the users whose history is no longer than the median, and of the others, with intervals."""
+    lengths = np.diff(history.indptr)
+    short = lengths <= np.median(lengths) if len(lengths) else np.zeros(0, bool)
+    report: dict[str, float] = {}
+    for name, chosen in (("short", short), ("long", ~short)):
+        report[f"{name}_history_users"] = int(chosen.sum())
+        report |= summarise({"ndcg_100": ndcg_100[chosen]}, f"{name}_history_", settings)
+    return report
 
 
 def test_table(
@@ -89,7 +107,8 @@ def main(
     report: dict[str, float] = {"test_users": len(users)}
     for name, value in values.items():
         report |= summarise(value, name, settings)
-    report["coverage"] = coverage(scores[""], history, int((~factors.cold).sum()), settings.dimensions)
+    report |= by_history(values[""]["ndcg_100"], history, settings)
+    report |= beyond_accuracy(factors, history, settings.dimensions)
     test_table(users, interactions.item_ids, (history, held_out), values[""]["ndcg_100"]).to_parquet(
         test_users, index=False
     )

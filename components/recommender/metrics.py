@@ -64,6 +64,24 @@ def ndcg(hit: NDArray[np.bool_], held_out: Csr, k: int) -> NDArray[np.float64]:
     return np.asarray(gained / np.where(ideal > 0, ideal, 1), dtype=np.float64)
 
 
+def coverage(ranked: Indices, trained: int) -> float:
+    """Share of the trained items that are recommended to at least one user."""
+    return len(np.unique(ranked[ranked >= 0])) / max(1, trained)
+
+
+def novelty(ranked: Indices, popularity: Floats) -> float:
+    """Mean information in bits of what is recommended, −log₂ of an item's share of all interactions."""
+    shares = popularity[ranked[ranked >= 0]]
+    shares = shares[shares > 0]
+    return float(-np.log2(shares).mean()) if len(shares) else 0.0
+
+
+def popularity_lift(ranked: Indices, history: Csr, popularity: Floats) -> float:
+    """Mean popularity of what is recommended over that of what the users had: above 1, popular items are pushed."""
+    had = float(popularity[history.indices].mean()) if history.nnz else 0.0
+    return float(popularity[ranked[ranked >= 0]].mean()) / had if had and (ranked >= 0).any() else 0.0
+
+
 def interval(values: NDArray[np.float64], samples: int, seed: int) -> tuple[float, float]:
     """The 95 % bootstrap interval of the mean over users."""
     draw = np.random.default_rng(seed)

@@ -6,7 +6,16 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.metrics import ndcg_score
 
-from components.recommender.metrics import hits, interval, ndcg, rank, recall
+from components.recommender.metrics import (
+    coverage,
+    hits,
+    interval,
+    ndcg,
+    novelty,
+    popularity_lift,
+    rank,
+    recall,
+)
 
 
 def scores_and_truth(seed: int) -> tuple[np.ndarray, sparse.csr_matrix]:
@@ -46,3 +55,15 @@ def test_the_interval_holds_the_mean_and_narrows_with_users():
     (low, high), (nearer_low, nearer_high) = interval(few, 500, 0), interval(many, 500, 0)
     assert low < few.mean() < high
     assert nearer_high - nearer_low < (high - low) / 5
+
+
+def test_rare_items_are_novel_and_popular_ones_are_a_lift():
+    popularity = np.array([0.5, 0.25, 0.125, 0.125])
+    history = sparse.csr_matrix(np.array([[0, 1, 0, 0], [0, 1, 0, 0]], dtype=np.float32))
+    popular, rare = np.array([[0, -1], [0, -1]]), np.array([[2, 3], [3, -1]])
+    assert (novelty(popular, popularity), novelty(rare, popularity)) == (1, 3)
+    assert popularity_lift(popular, history, popularity) == 2
+    assert popularity_lift(rare, history, popularity) == 0.5
+    assert (coverage(popular, 4), coverage(rare, 4)) == (0.25, 0.5)
+    nothing = np.full((2, 2), -1)
+    assert (novelty(nothing, popularity), popularity_lift(nothing, history, popularity)) == (0, 0)
