@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from components.recommender.interactions import Csr, Interactions, collect
+from components.recommender.interactions import Csr, Indices, Interactions, collect
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 LEAST_HISTORY, SHARE, SPLIT_SEED = 5, 0.1, 42
@@ -14,11 +14,12 @@ LEAST_HISTORY, SHARE, SPLIT_SEED = 5, 0.1, 42
 
 @dataclass(frozen=True)
 class Split:
-    """Users × items of the three parts; every item has an interaction in `train`."""
+    """Users × items of the three parts; every item has an interaction in `train`. items: columns of the whole, (i,)."""
 
     train: Csr
     validation: Csr
     test: Csr
+    items: Indices
 
 
 def read_interactions(name: str, movielens: Path) -> Interactions:
@@ -46,4 +47,4 @@ def split(matrix: Csr) -> Split:
     validation, test = eligible[:size], eligible[size : 2 * size]
     train = matrix[np.setdiff1d(np.arange(matrix.shape[0]), eligible[: 2 * size])]
     met = np.flatnonzero(np.diff(train.tocsc().indptr))
-    return Split(train[:, met], matrix[validation][:, met], matrix[test][:, met])
+    return Split(train[:, met], matrix[validation][:, met], matrix[test][:, met], met)

@@ -13,7 +13,7 @@ from components.recommender.content_map import ContentMap, unit
 from components.recommender.evaluate import popularity_scorer
 from components.recommender.factors import Factors
 from components.recommender.interactions import Csr, Floats, rows_with_items
-from components.recommender.metrics import Score, hits, ndcg, rank, recall
+from components.recommender.metrics import Score, per_user
 from components.recommender.settings import RecommenderError, RecommenderSettings
 from components.recommender.train import fit, read, users_of
 from components.stage import Counts, Input, Output, stage
@@ -79,7 +79,7 @@ def judge(
     """Hide a share of the items from ELSA's training and rank them for test users by their content.
 
     train, validation, test: users × warm items. content: (i, c), its first columns the text.
-    Returns recall@20 and NDCG@100 over hidden items of the map, of zero-shot text, and of popularity, which knows
+    Returns recall@20, recall@50 and NDCG@100 over hidden items of the map, of zero-shot text, and of popularity, which knows
     the counts of hidden items and so knows what a new item's map cannot.
     """
     order = np.random.default_rng(settings.seed + 1).permutation(train.shape[1])
@@ -107,14 +107,9 @@ def judge(
 
 
 def _measures(name: str, score: Score, held_out: Csr) -> dict[str, float]:
-    nothing = held_out.copy()
-    nothing.data[:] = 0
-    nothing.eliminate_zeros()
-    hit = hits(rank(score, nothing, 100, held_out.shape[0]), held_out)
-    return {
-        f"{name}_recall_20": round(float(recall(hit, held_out, 20).mean()), 6),
-        f"{name}_ndcg_100": round(float(ndcg(hit, held_out, 100).mean()), 6),
-    }
+    nothing = Csr(held_out - held_out)
+    values = per_user(score, nothing, held_out, held_out.shape[0])
+    return {f"{name}_{metric}": round(float(each.mean()), 6) for metric, each in values.items()}
 
 
 @stage(RecommenderSettings)
