@@ -25,17 +25,19 @@ def rank(score: Score, history: Csr, k: int, batch_users: int) -> Indices:
         part = history[start : start + batch_users]
         scores = score(part)
         scores[np.repeat(np.arange(part.shape[0]), np.diff(part.indptr)), part.indices] = -np.inf
-        found[start : start + batch_users] = _best(scores, k)
+        found[start : start + batch_users] = best(scores, k)
     return found
 
 
-def _best(scores: Floats, k: int) -> Indices:
-    best = np.argpartition(-scores, k - 1, axis=1)[:, :k] if k < scores.shape[1] else None
-    if best is None:
-        best = np.broadcast_to(np.arange(k), (len(scores), k))
-    values = np.take_along_axis(scores, best, axis=1)
-    order = np.lexsort((best, -values), axis=1)
-    ranked = np.take_along_axis(best, order, axis=1).astype(np.int64)
+def best(scores: Floats, k: int) -> Indices:
+    """The columns of the k largest scores of each row (b, i), largest first; -1 in place of those at -inf."""
+    if k < scores.shape[1]:
+        columns = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+    else:
+        columns = np.broadcast_to(np.arange(k), (len(scores), k))
+    values = np.take_along_axis(scores, columns, axis=1)
+    order = np.lexsort((columns, -values), axis=1)
+    ranked = np.take_along_axis(columns, order, axis=1).astype(np.int64)
     ranked[np.isneginf(np.take_along_axis(values, order, axis=1))] = -1
     return ranked
 

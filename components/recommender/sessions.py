@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from components.recommender.factors import Factors
 from components.recommender.interactions import Floats
+from components.recommender.metrics import best
 from components.recommender.settings import RecommenderError
 
 
@@ -49,5 +50,5 @@ def recommend(
     scores[user.indices] = -np.inf
     if allowed is not None:
         scores[~allowed] = -np.inf
-    best = np.argsort(-scores, kind="stable")[:k]
-    return [(str(factors.item_ids[row]), float(scores[row])) for row in best if scores[row] > -np.inf]
+    rows = best(scores[None], min(k, len(scores)))[0]
+    return [(str(factors.item_ids[row]), float(scores[row])) for row in rows if row >= 0]
