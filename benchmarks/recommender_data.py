@@ -32,6 +32,7 @@ def read_interactions(name: str, movielens: Path) -> Interactions:
         table = pd.read_parquet(SHARED / "onlineretail" / "lines.parquet").dropna(subset=["CustomerID"])
         columns = {"CustomerID": "user_id", "StockCode": "item_id", "InvoiceDate": "timestamp"}
         table, kind = table.rename(columns=columns).assign(weight=1.0), "purchase"
+        table["timestamp"] = table["timestamp"].astype("int64") // 10**6
     else:
         table, kind = pd.read_csv(movielens / "ml-100k.inter", sep="\t"), "rating"
         table.columns = ["user_id", "item_id", "weight", "timestamp"]

@@ -8,7 +8,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from components.recommender.factors import Factors
-from components.recommender.interactions import Csr, Floats, Interactions, hold_out
+from components.recommender.interactions import (
+    Csr,
+    Floats,
+    Interactions,
+    hold_out,
+    hold_out_last,
+    rows_with_items,
+)
 from components.recommender.metrics import Score, coverage, interval, novelty, per_user, popularity_lift, rank
 from components.recommender.settings import RecommenderSettings
 from components.recommender.train import read, scorer, users_of
@@ -81,6 +88,20 @@ def tested(
     return interactions.user_ids[chosen[kept]], history[kept], held_out[kept]
 
 
+def last_out(
+    factors: Factors, interactions: Interactions, users: list[str], settings: RecommenderSettings
+) -> dict[str, float]:
+    """How well each test user's last item is found from those before it; nothing where no times are known."""
+    matrix = interactions.matrix
+    chosen = np.isin(interactions.user_ids, np.asarray(users, dtype=object))
+    seconds = interactions.seconds[np.repeat(chosen, np.diff(matrix.indptr))]
+    if not seconds.any():
+        return {}
+    history, held_out = rows_with_items(*hold_out_last(matrix[np.flatnonzero(chosen)], seconds))
+    values = per_user(factors.predict, history, held_out, settings.dimensions)
+    return summarise(values, "last_", settings)
+
+
 @stage(RecommenderSettings)
 def main(
     catalogue: Input,
@@ -108,6 +129,7 @@ def main(
     for name, value in values.items():
         report |= summarise(value, name, settings)
     report |= by_history(values[""]["ndcg_100"], history, settings)
+    report |= last_out(factors, interactions, users_of(split, "test"), settings)
     report |= beyond_accuracy(factors, history, settings.dimensions)
     test_table(users, interactions.item_ids, (history, held_out), values[""]["ndcg_100"]).to_parquet(
         test_users, index=False

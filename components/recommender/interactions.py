@@ -16,11 +16,15 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Interactions:
-    """Who liked what: `matrix` (u, i) holds how much; its rows are `user_ids`, its columns `item_ids`."""
+    """Who liked what: `matrix` (u, i) holds how much; its rows are `user_ids`, its columns `item_ids`.
+
+    seconds: when last, in the order of the matrix's entries, (nnz,); 0 where it is not known.
+    """
 
     matrix: Csr
     user_ids: NDArray[Any]
     item_ids: NDArray[Any]
+    seconds: Indices
 
     def of(self, users: Sequence[str]) -> Csr:
         """The rows of some users (u', i), in the matrix's order."""
@@ -38,13 +42,14 @@ def collect(interactions: pd.DataFrame, item_ids: Sequence[str], minimum_rating:
     ]
     liked = liked[liked["item_id"].isin(set(item_ids))]
     liked = liked.assign(weight=liked["weight"].where(liked["kind"] != "rating", 1.0))
-    liked = liked.groupby(["user_id", "item_id"], sort=True)["weight"].max().reset_index()
+    liked = liked.groupby(["user_id", "item_id"])[["weight", "timestamp"]].max().reset_index()
     rows, users = pd.factorize(liked["user_id"], sort=True)
     columns = pd.Index(item_ids).get_indexer(pd.Index(liked["item_id"]))
-    weights = liked["weight"].to_numpy(dtype=np.float32)
-    matrix = Csr((weights, (rows, columns)), shape=(len(users), len(item_ids)))
-    matrix.sort_indices()
-    return Interactions(matrix, np.asarray(users, dtype=object), np.asarray(item_ids, dtype=object))
+    order = np.lexsort((columns, rows))
+    weights = liked["weight"].to_numpy(dtype=np.float32)[order]
+    matrix = Csr((weights, (rows[order], columns[order])), shape=(len(users), len(item_ids)))
+    seconds = liked["timestamp"].to_numpy(dtype=np.int64)[order]
+    return Interactions(matrix, np.asarray(users, dtype=object), np.asarray(item_ids, dtype=object), seconds)
 
 
 def hold_out(users: Csr, share: float, seed: int) -> tuple[Csr, Csr]:
@@ -62,6 +67,18 @@ def hold_out(users: Csr, share: float, seed: int) -> tuple[Csr, Csr]:
             count = max(1, int(share * (end - start)))
             hidden[chance.choice(np.arange(start, end), count, replace=False)] = True
     return _masked(users, kept & ~hidden), _masked(users, hidden)
+
+
+def hold_out_last(users: Csr, seconds: Indices) -> tuple[Csr, Csr]:
+    """Split each row (u, i) into what came before and the last item; a row with fewer than two becomes empty.
+
+    seconds: when, in the order of the entries, (nnz,); of items of one time the last column is taken.
+    """
+    lengths = np.diff(users.indptr)
+    order = np.lexsort((seconds, np.repeat(np.arange(users.shape[0]), lengths)))
+    last = np.zeros(users.nnz, dtype=bool)
+    last[order[users.indptr[1:][lengths >= 2] - 1]] = True
+    return _masked(users, np.repeat(lengths >= 2, lengths) & ~last), _masked(users, last)
 
 
 def rows_with_items(*parts: Csr) -> tuple[Csr, ...]:

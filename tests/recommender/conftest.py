@@ -30,7 +30,7 @@ def tasteful_interactions() -> pd.DataFrame:
         own = np.arange(ITEMS_A_TASTE) + ITEMS_A_TASTE * (user % TASTES)
         others = np.setdiff1d(np.arange(TASTES * ITEMS_A_TASTE), own)
         liked = draw.choice(own, 10, replace=False)
-        rows += [(f"u{user}", f"i{item}", 0, 5.0, "rating") for item in liked]
+        rows += [(f"u{user}", f"i{item}", 100 + number, 5.0, "rating") for number, item in enumerate(liked)]
         rows += [(f"u{user}", f"i{item}", 0, 1.0, "rating") for item in draw.choice(others, 3, replace=False)]
     return pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp", "weight", "kind"])
 

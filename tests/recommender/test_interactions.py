@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from components.recommender.interactions import collect, hold_out
+from components.recommender.interactions import collect, hold_out, hold_out_last
 
 COLUMNS = ["user_id", "item_id", "timestamp", "weight", "kind"]
 
@@ -26,11 +26,14 @@ def test_low_ratings_and_unknown_items_are_left_out_and_repeats_are_merged():
     interactions = collect(table, ["x", "y"], 4.0)
     assert interactions.user_ids.tolist() == ["a", "b"]
     np.testing.assert_array_equal(interactions.matrix.toarray(), [[0, 2], [1, 0]])
+    assert interactions.seconds.tolist() == [1, 0]
     assert interactions.of(["b", "stranger"]).toarray().tolist() == [[1, 0]]
 
 
 def test_a_table_without_rows_makes_an_empty_matrix():
-    interactions = collect(pd.DataFrame(columns=COLUMNS).astype({"weight": float}), ["x"], 4.0)
+    interactions = collect(
+        pd.DataFrame(columns=COLUMNS).astype({"weight": float, "timestamp": int}), ["x"], 4.0
+    )
     assert interactions.matrix.shape == (0, 1)
 
 
@@ -44,3 +47,10 @@ def test_history_and_held_out_part_make_up_the_whole(seed, share):
     np.testing.assert_array_equal(np.diff(held_out.indptr), expected)
     whole = matrix.toarray() * (counts >= 2)[:, None]
     np.testing.assert_array_equal((history + held_out).toarray(), whole)
+
+
+def test_the_last_item_by_time_is_held_out_and_lone_items_are_not():
+    matrix = sparse.csr_matrix(np.array([[1, 1, 1], [0, 2, 0], [3, 0, 3], [0, 0, 0]], dtype=np.float32))
+    history, last = hold_out_last(matrix, np.array([5, 9, 7, 1, 4, 4]))
+    assert last.toarray().tolist() == [[0, 1, 0], [0, 0, 0], [0, 0, 3], [0, 0, 0]]
+    assert history.toarray().tolist() == [[1, 0, 1], [0, 0, 0], [3, 0, 0], [0, 0, 0]]

@@ -44,6 +44,7 @@ def test_elsa_beats_popularity_on_users_it_has_never_seen(done):
     assert report["test_users"] == 15
     assert report["ndcg_100"] > 1.5 * report["popularity_ndcg_100"]
     assert report["ndcg_100_low"] <= report["ndcg_100"] <= report["ndcg_100_high"]
+    assert report["last_ndcg_100_low"] <= report["last_ndcg_100"] <= report["last_ndcg_100_high"]
     assert report["short_history_users"] + report["long_history_users"] == 15
     assert 0 < report["coverage"] <= 1 and report["novelty_bits"] > 0 and report["popularity_lift"] > 0
     assert pd.read_csv(done / "recommender.csv")["model"].tolist() == [
