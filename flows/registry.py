@@ -56,7 +56,7 @@ class Registry:
         """Make a version the champion and remember the one before."""
         client, before = MlflowClient(), self.champion()
         if before is not None:
-            client.set_model_version_tag(self.name, version, PREVIOUS, before.version)
+            client.set_model_version_tag(self.name, version, PREVIOUS, str(before.version))
         client.set_registered_model_alias(self.name, CHAMPION, version)
 
     def rollback(self) -> tuple[str, str]:
@@ -72,7 +72,7 @@ class Registry:
                 f"{self.name} version {champion.version} is the first champion: nothing to go back to."
             )
         MlflowClient().set_registered_model_alias(self.name, CHAMPION, champion.tags[PREVIOUS])
-        return champion.version, champion.tags[PREVIOUS]
+        return str(champion.version), champion.tags[PREVIOUS]
 
 
 def use_tracking(root: Path) -> None:
