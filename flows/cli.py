@@ -40,7 +40,7 @@ def main() -> None:
     try:
         app()
     except TandemError as fault:
-        Console(stderr=True, highlight=False).print(str(fault), style="red", markup=False)
+        Console(stderr=True, highlight=False).print(str(fault), style="red", markup=False, soft_wrap=True)
         sys.exit(2)
 
 
@@ -205,11 +205,12 @@ def _tell(outcome: "Outcome") -> None:
             )
         console.print(table)
     if outcome.published:
-        console.print(f"[green]Published[/] {name}, version {outcome.version}: {outcome.reason}.")
+        told = f"[green]Published[/] {name}, version {outcome.version}: {outcome.reason}."
     elif outcome.version is None:
-        console.print(f"[red]Nothing is published[/]: {outcome.reason}.")
+        told = f"[red]Nothing is published[/]: {outcome.reason}."
     else:
-        console.print(f"{name} stays version {outcome.version}: {outcome.reason}.")
+        told = f"{name} stays version {outcome.version}: {outcome.reason}."
+    console.print(told, soft_wrap=True)
 
 
 def _figure(value: float | None) -> str:

@@ -39,6 +39,7 @@ class Clone:
         own = {
             name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))
         }
+        own["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{own['PATH']}"
         return subprocess.Popen(
             [Path(sys.executable).with_name(command[0]), *command[1:]], cwd=self.root, text=True, env=own | {"PYTHONPATH": str(self.root)},
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
