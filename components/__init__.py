@@ -3,7 +3,7 @@
 import sys
 from importlib.util import find_spec
 
-if find_spec("pydantic") is None:
+if find_spec("pytorch_lightning") is None:
     sys.exit(
         f"{sys.executable} has none of Tandem's packages. "
         "Activate its environment, then run again: source .venv/bin/activate"
