@@ -51,7 +51,9 @@ def run() -> None:
     Example: [bold]tandem run[/]
     """
     from flows.nightly import nightly
+    from flows.stages import mark
 
+    os.environ |= mark(ROOT)  # for the temporary API, which outlives a run that is killed
     outcome = nightly(ROOT)
     assert outcome is not None
     _tell(outcome)

@@ -79,3 +79,18 @@ def use_tracking(root: Path) -> None:
     """Point MLflow at the project's own database unless MLFLOW_TRACKING_URI names a server."""
     if "MLFLOW_TRACKING_URI" not in os.environ:
         mlflow.set_tracking_uri(f"sqlite:///{(root / 'mlflow.db').resolve()}")
+
+
+def prepare_tracking(root: Path) -> None:
+    """Make the tables of a new database before stages that run at once would both do it.
+
+    Raises RegistryError where the tracking server does not answer.
+    """
+    use_tracking(root)
+    try:
+        MlflowClient().search_experiments(max_results=1)
+    except MlflowException as fault:
+        raise RegistryError(
+            f"MLflow does not answer at {mlflow.get_tracking_uri()}: {fault}. "
+            "Start it, or unset MLFLOW_TRACKING_URI to use the local database."
+        ) from fault

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import mlflow
@@ -12,7 +14,7 @@ from mlflow import MlflowClient
 
 from components.bundle.settings import BundleError
 from flows.publish import publish
-from flows.registry import Registry, RegistryError
+from flows.registry import Registry, RegistryError, prepare_tracking
 from flows.settings import NightlySettings, Rule
 
 PROJECT = Path(__file__).parents[2]
@@ -94,3 +96,17 @@ def test_a_bundle_with_one_byte_changed_is_not_published(root: Path) -> None:
 def test_a_rollback_before_the_first_publication_says_what_to_do(root: Path) -> None:
     with pytest.raises(RegistryError, match=r"no champion yet.*tandem run"):
         Registry(SETTINGS.registered_model, root).rollback()
+
+
+def test_stages_that_start_at_once_find_the_tables_of_a_new_database(tmp_path: Path) -> None:
+    prepare_tracking(tmp_path)
+    program = "import mlflow, sys; mlflow.set_experiment(sys.argv[1]); mlflow.start_run()"
+    stages = [
+        subprocess.Popen([sys.executable, "-c", program, name], cwd=tmp_path, stderr=subprocess.PIPE)
+        for name in ("language", "recommender")
+    ]
+    for stage in stages:
+        _, printed = stage.communicate()
+        assert stage.returncode == 0, printed.decode()
+    names = {experiment.name for experiment in MlflowClient().search_experiments()}
+    assert names >= {"language", "recommender"}

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,13 +23,19 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def dvc(folder: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "dvc", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def test_it_reads_the_named_catalogue_and_shares_the_cache(root: Path) -> None:
     workspace = open_workspace(root, "fashion")
     assert workspace == root / ".tandem/fashion"
     assert "source: fashion" in (workspace / "conf/catalogue.yaml").read_text().splitlines()
     assert (workspace / "dvc.yaml").read_bytes() == (root / "dvc.yaml").read_bytes()
     assert not (workspace / "dvc.lock").exists(), "what the project has run says nothing of the workspace"
-    assert f"dir = {root / '.dvc/cache'}" in (workspace / ".dvc/config").read_text()
+    assert dvc(workspace, "cache", "dir") == str(root / ".dvc/cache")
+    assert dvc(workspace, "stage", "list", "--name-only").split("\n")[0] == "packages"
     assert "source: movielens" in (root / "conf/catalogue.yaml").read_text(), "the project stays as it is"
 
 
