@@ -8,7 +8,7 @@ import numpy as np
 import Stemmer
 from numpy.typing import NDArray
 
-Scores = NDArray[np.float32]
+Scores = NDArray[np.floating]
 
 
 class Lexical:
