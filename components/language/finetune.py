@@ -40,10 +40,11 @@ def with_head(model: Any, texts: list[str], dimensions: int) -> Any:
 def validate(model: Any, pairs: pd.DataFrame, settings: LanguageSettings) -> dict[str, float]:
     """MRR@10 a kind of pair: finding what fits some held-out anchors among the texts of all of these."""
     held_out = pairs[pairs["part"] == "validation"]
+    most = settings.validation_queries // max(held_out["kind"].nunique(), 1)
     figures = {}
     for kind, known in held_out.groupby("kind", sort=True):
         asked = known.drop_duplicates("anchor")
-        asked = asked.sample(min(settings.validation_queries, len(asked)), random_state=settings.seed)
+        asked = asked.sample(min(max(most, 1), len(asked)), random_state=settings.seed)
         anchors, texts = asked["anchor"].tolist(), sorted(asked["positive"].unique())
         fitting = set(zip(known["anchor"], known["positive"], strict=True))
         fits = np.array([[(anchor, text) in fitting for text in texts] for anchor in anchors], np.float32)

@@ -18,7 +18,7 @@ from tests.language.conftest import garments
 
 FEW = {
     "dimensions": 64, "maximum_tokens": 32, "maximum_steps": 6, "batch_size": 16, "lora_rank": 4,
-    "learning_rate": 3e-3, "validation_queries": 40, "test_queries": 40, "hybrid_steps": 4,
+    "learning_rate": 3e-3, "validation_queries": 160, "test_queries": 40, "hybrid_steps": 4,
 }  # fmt: skip
 
 
