@@ -35,6 +35,7 @@ class Hit:
     item_id: str
     title: str
     text: str
+    category: str | None
     price: float | None
     price_original: float | None
     currency: str | None
@@ -82,9 +83,10 @@ def search(bundle: Bundle, query: Query) -> Answer:
     settings = bundle.settings
     scores = language + settings.taste_weight * taste + settings.popularity_weight * bundle.popularity[rows]
     best = np.argsort(-scores, kind="stable")[: query.k]
-    reasons = [_why(bundle, int(rows[n]), meant, float(taste[n])) for n in best]
+    items = bundle.shelf.records(rows[best])
+    reasons = [_why(item, meant, liked) for item, liked in zip(items, taste[best], strict=True)]
     return Answer(
-        _hits(bundle, rows[best], scores[best], reasons),
+        _hits(items, scores[best], reasons),
         meant.filters,
         meant.price_min,
         meant.price_max,
@@ -112,13 +114,14 @@ def recommend_for_user(
         rows = np.flatnonzero(allowed)
         rows = rows[np.argsort(-bundle.popularity[rows], kind="stable")][:k]
         note = f"{UNKNOWN}; what is popular is shown." if user_id else None
-        hits = _hits(bundle, rows, bundle.popularity[rows], ["Popular"] * len(rows))
+        hits = _hits(bundle.shelf.records(rows), bundle.popularity[rows], ["Popular"] * len(rows))
         return Answer(hits, note=note if hits else "Nothing fits this price range.")
     allowed[known] = False
     rows, scores = bundle.taste.search(_unit(weights @ bundle.factors.matrix[known]), k, allowed)
     likeness = bundle.factors.matrix[rows] @ bundle.factors.matrix[known].T * weights
     titles = bundle.shelf.items["title"].iloc[known[likeness.argmax(axis=1)]]
-    hits = _hits(bundle, rows, scores, [f"Fits your taste, such as {title}" for title in titles])
+    reasons = [f"Fits your taste, such as {title}" for title in titles]
+    hits = _hits(bundle.shelf.records(rows), scores, reasons)
     return Answer(hits, note=None if hits else "Nothing new fits this price range.")
 
 
@@ -137,7 +140,7 @@ def recommend_like_item(bundle: Bundle, item_id: str, k: int) -> Answer:
     scores = np.mean([kind.vectors[rows] @ kind.vectors[row] for kind in kinds], axis=0)
     best = np.argsort(-scores, kind="stable")[:k]
     why = f"Like {bundle.shelf.items['title'].iloc[row]}"
-    return Answer(_hits(bundle, rows[best], scores[best], [why] * len(best)))
+    return Answer(_hits(bundle.shelf.records(rows[best]), scores[best], [why] * len(best)))
 
 
 def _without(meant: Understanding, query: Query) -> Understanding:
@@ -186,8 +189,8 @@ def _note(bundle: Bundle, query: Query, meant: Understanding, found: bool, fits_
     return None
 
 
-def _why(bundle: Bundle, row: int, meant: Understanding, taste: float) -> str:
-    held = bundle.shelf.attributes[row]
+def _why(item: dict[str, Any], meant: Understanding, taste: float) -> str:
+    held = item["attributes"]
     matched = [
         value for name, values in meant.filters.items() for value in values if value in held.get(name, [])
     ]
@@ -197,22 +200,21 @@ def _why(bundle: Bundle, row: int, meant: Understanding, taste: float) -> str:
     return " · ".join(reasons)
 
 
-def _hits(bundle: Bundle, rows: Rows, scores: Scores, reasons: list[str]) -> list[Hit]:
-    """The items of some rows, as an answer shows them."""
-    found = bundle.shelf.items.iloc[rows]
-    items = found.astype(object).where(found.notna(), None).to_dict("records")
+def _hits(items: list[dict[str, Any]], scores: Scores, reasons: list[str]) -> list[Hit]:
+    """Items as an answer shows them."""
     return [
         Hit(
             item["item_id"],
             item["title"],
             item["text"] or "",
+            item["category"],
             item["price"],
             item["price_original"],
             item["currency"],
             item["image"],
-            bundle.shelf.attributes[row] | ({"year": [str(item["year"])]} if item["year"] else {}),
+            item["attributes"] | ({"year": [str(item["year"])]} if item["year"] else {}),
             round(float(score), 4),
             why,
         )
-        for item, row, score, why in zip(items, rows, scores, reasons, strict=True)
+        for item, score, why in zip(items, scores, reasons, strict=True)
     ]

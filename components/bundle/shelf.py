@@ -3,9 +3,11 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from components.language.text import attributes_of
@@ -20,12 +22,12 @@ FITS_ALWAYS = {"season": "all year"}
 class Shelf:
     """Items of a bundle: row k of every array is item k.
 
-    price: (i,), NaN where there is none. available: (i,). holders: rows of the items that have a value, by
-    attribute and value.
+    table: the same items, of which a few rows are read quickly. price: (i,), NaN where there is none.
+    available: (i,). holders: rows of the items that have a value, by attribute and value.
     """
 
     items: pd.DataFrame
-    attributes: list[dict[str, list[str]]]
+    table: pa.Table
     price: NDArray[np.float64]
     available: Mask
     holders: dict[str, dict[str, Rows]]
@@ -33,10 +35,9 @@ class Shelf:
     @classmethod
     def of(cls, items: pd.DataFrame) -> "Shelf":
         """Put a catalogue's items on the shelf; the brand counts as an attribute."""
-        attributes = [attributes_of(item) for item in items[["brand", "attributes"]].to_dict("records")]
         rows: defaultdict[str, defaultdict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-        for row, given in enumerate(attributes):
-            for name, values in given.items():
+        for row, item in enumerate(items[["brand", "attributes"]].to_dict("records")):
+            for name, values in attributes_of(item).items():
                 for value in values:
                     rows[name][value].append(row)
         holders = {
@@ -45,7 +46,7 @@ class Shelf:
         }
         return cls(
             items,
-            attributes,
+            pa.Table.from_pandas(items, preserve_index=False),
             items["price"].to_numpy(dtype=np.float64),
             items["available"].to_numpy(dtype=bool),
             holders,
@@ -53,6 +54,11 @@ class Shelf:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def records(self, rows: Rows) -> list[dict[str, Any]]:
+        """What the catalogue says of some items, None where it says nothing; attributes by name."""
+        found: list[dict[str, Any]] = self.table.take(rows).to_pylist()
+        return [item | {"attributes": attributes_of(item)} for item in found]
 
     def on_sale(self, price_min: float | None = None, price_max: float | None = None) -> Mask:
         """Available items within a price range (i,); items without a price are in no range."""

@@ -23,7 +23,7 @@ item = st.fixed_dictionaries(
 def shelf_of(items: list[dict[str, object]]) -> Shelf:
     rows = [
         {
-            "brand": None,
+            "brand": "Lumena",
             "price": np.nan if one["price"] is None else one["price"],
             "available": one["available"],
             "attributes": json.dumps({"colour": one["colour"], "season": one["season"]}),
@@ -59,3 +59,16 @@ def test_a_value_that_no_item_has_holds_nothing() -> None:
         .having("colour", ["red"])
         .any()
     )
+
+
+def test_records_say_what_the_table_says_and_none_where_it_says_nothing() -> None:
+    shelf = shelf_of([{"colour": ["red"], "season": [], "price": None, "available": True}] * 3)
+    assert shelf.records(np.array([2, 0])) == 2 * [
+        {
+            "brand": "Lumena",
+            "price": None,
+            "available": True,
+            "attributes": {"colour": ["red"], "season": [], "brand": ["Lumena"]},
+        }
+    ]
+    assert shelf.having("brand", ["Lumena"]).all()
