@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from components.bundle.answers import Query, search
 from components.bundle.load import Bundle
-from components.serving.page import address, price_range
+from components.serving.page import HUES, address, price_range
 
 BROWSER = {"accept": "text/html"}
 PRICE = re.compile(r'class="card" data-price="([\d.]+)"')
@@ -107,6 +107,35 @@ def test_every_field_has_a_label_and_the_language_is_said(client: TestClient) ->
         labelled = "aria-label" in field or 'type="hidden"' in field
         assert labelled or re.search(rf"<label>[^<]*{re.escape(field)}", page), field
     assert all('alt="' in image for image in re.findall(r"<img[^>]*>", page))
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of a colour such as #fff or #1c1b22, as WCAG 2 defines it."""
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    red, green, blue = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_texts_and_the_edges_of_fields_have_enough_contrast_light_and_dark(client: TestClient) -> None:
+    style = client.get("/static/style.css").text
+    themes = [dict(re.findall(r"--(\w+): (#\w+)", theme)) for theme in re.findall(r":root \{[^}]*\}", style)]
+    assert len(themes) == 2
+    for theme in themes:
+        for paper in ("paper", "card"):
+            for ink in ("ink", "soft", "accent"):
+                assert contrast(theme[ink], theme[paper]) >= 4.5
+            assert contrast(theme["edge"], theme[paper]) >= 3
+        assert contrast(theme["ink"], theme["chip"]) >= 4.5
+    hues = re.findall(r"\.hue-\d+ \{ background: (#\w+)", style)
+    assert len(hues) == HUES and all(contrast(hue, "#fff") >= 4.5 for hue in hues)
 
 
 def test_an_address_carries_only_what_is_asked() -> None:
