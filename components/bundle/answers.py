@@ -149,6 +149,8 @@ def _without(meant: Understanding, query: Query) -> Understanding:
     read = "price" not in query.ignore
     low = query.price_min if query.price_min is not None else meant.price_min if read else None
     high = query.price_max if query.price_max is not None else meant.price_max if read else None
+    if low is not None and high is not None and low > high:
+        low, high = query.price_min, query.price_max
     return Understanding(meant.text, low, high, filters)
 
 

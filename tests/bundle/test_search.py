@@ -56,6 +56,14 @@ def test_a_given_price_counts_before_one_in_words(bundle: Bundle) -> None:
     assert 20 < max(hit.price or 0 for hit in answer.hits) <= 30
 
 
+def test_a_given_price_beyond_one_in_words_stands_alone(bundle: Bundle) -> None:
+    within = search(bundle, Query("dresses under 20 euros", price_min=10.0))
+    beyond = search(bundle, Query("dresses under 20 euros", price_min=30.0))
+    assert (within.price_min, within.price_max) == (10, 20)
+    assert (beyond.price_min, beyond.price_max) == (30, None)
+    assert beyond.hits and min(hit.price or 0 for hit in beyond.hits) >= 30
+
+
 def test_what_is_said_of_the_price_is_no_part_of_what_is_looked_for(bundle: Bundle) -> None:
     plain = search(bundle, Query("red dresses", price_max=40.0))
     assert ids(search(bundle, Query("red dresses below 40 euros"))) == ids(plain)
