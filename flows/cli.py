@@ -191,7 +191,7 @@ def _champion() -> tuple[Path, str]:
     champion = registry.champion()
     if champion is None:
         raise RegistryError(f"{registry.name} has no champion yet. Make one with: tandem run")
-    return registry.bundle(champion), champion.version
+    return registry.bundle(champion), str(champion.version)
 
 
 def _tell(outcome: "Outcome") -> None:
