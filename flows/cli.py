@@ -95,7 +95,8 @@ def serve(
     """
     from components.serving.app import serve as listen
 
-    listen(_champion_bundle(), host, port)
+    folder, version = _champion()
+    listen(folder, host, port, version)
 
 
 @app.command()
@@ -115,7 +116,7 @@ def search(
     from components.bundle.load import Bundle
 
     question = Query(text=query, user_id=user, price_min=price_min, price_max=price_max, k=k)
-    found = answer(Bundle.load(_champion_bundle()), question)
+    found = answer(Bundle.load(_champion()[0]), question)
     if found.blocked:
         console.print(
             f"No items are shown for this query (category: {found.blocked.category}).", style="yellow"
@@ -184,14 +185,15 @@ def _settings() -> NightlySettings:
     return NightlySettings.read(ROOT / SETTINGS)
 
 
-def _champion_bundle() -> Path:
+def _champion() -> tuple[Path, str]:
+    """The champion's bundle on this machine, and its version."""
     from flows.registry import Registry, RegistryError
 
     registry = Registry(_settings().registered_model, ROOT)
     champion = registry.champion()
     if champion is None:
         raise RegistryError(f"{registry.name} has no champion yet. Make one with: tandem run")
-    return registry.bundle(champion)
+    return registry.bundle(champion), str(champion.version)
 
 
 def _tell(outcome: "Outcome") -> None:
