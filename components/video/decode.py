@@ -63,8 +63,8 @@ def _promise(film: Any) -> Probe:
     return Probe(fps, min(stream.frames, round(seconds * fps)), seconds)
 
 
-def _decode(path: Path, kind: str) -> Iterator[tuple[float, Any]]:
-    """Every frame of the first stream of a kind, with its second since the film's beginning.
+def _decode(path: Path, kind: str) -> Iterator[tuple[float | None, Any]]:
+    """Every frame of the first stream of a kind, with its second since the film's beginning where it has one.
 
     Raises VideoError where decoding breaks off or a frame is damaged.
     """
@@ -77,7 +77,7 @@ def _decode(path: Path, kind: str) -> Iterator[tuple[float, Any]]:
             for frame in film.decode(stream):
                 if frame.is_corrupt:
                     raise VideoError(f"{path}: {kind} frame {count} is damaged. Replace it by a whole file.")
-                yield 0.0 if frame.time is None else frame.time - begin, frame
+                yield None if frame.time is None else frame.time - begin, frame
                 count += 1
     except av.FFmpegError as fault:
         raise VideoError(
@@ -91,7 +91,8 @@ def small_frames(path: Path, width: int, height: int) -> Iterator[tuple[float, F
     Raises VideoError where a frame cannot be decoded or the container promised more.
     """
     promised, count, seconds = probe(path), 0, 0.0
-    for seconds, frame in _decode(path, "video"):
+    for second, frame in _decode(path, "video"):
+        seconds = count / promised.fps if second is None else second
         count += 1
         yield (
             seconds,
@@ -115,8 +116,8 @@ def sound(path: Path) -> Iterator[tuple[float, Floats]]:
             return
     resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
     begin, parts, given = 0.0, list[Floats](), 0
-    for seconds, frame in _decode(path, "audio"):
-        begin = begin if given or parts else seconds
+    for second, frame in _decode(path, "audio"):
+        begin = begin if given or parts else second or 0.0
         parts += [part.to_ndarray()[0] for part in resampler.resample(frame)]
         if sum(map(len, parts)) >= RATE:
             block = np.concatenate(parts)

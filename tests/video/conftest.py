@@ -91,6 +91,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "rotated": write_film(folder / "rotated.mp4", rotation=90),
         "edit_list": write_film(folder / "edit_list.mp4", 50, [40 * number - 960 for number in range(50)]),
         "matroska": write_film(folder / "matroska.mkv", 75),
+        "timeless": write_film(folder / "timeless.h264", 75),
         "uneven": write_film(
             folder / "uneven.mp4", 75, [40 * number + 400 * (number // 25) for number in range(75)]
         ),

@@ -20,7 +20,7 @@ from components.video.settings import VideoError
 
 FRAMES = {
     "cuts": 75, "tone": 75, "silence": 30, "one_frame": 1, "rotated": 30, "edit_list": 26, "matroska": 75, "uneven": 75,
-    "latin_title": 30,
+    "latin_title": 30, "timeless": 75,
 }  # fmt: skip
 
 
@@ -36,6 +36,11 @@ def test_a_whole_film_gives_every_frame_that_it_shows(films, name):
 def test_times_of_an_uneven_film_are_those_of_its_frames(films):
     seconds = [second for second, _ in small_frames(films["uneven"], 48, 27)]
     np.testing.assert_allclose([seconds[24], seconds[25], seconds[50]], [0.96, 1.4, 2.8], atol=2e-3)
+
+
+def test_frames_without_times_follow_the_frame_rate(films):
+    seconds = [second for second, _ in small_frames(films["timeless"], 48, 27)]
+    np.testing.assert_allclose(np.diff(seconds), 0.04, atol=1e-6)
 
 
 @pytest.mark.parametrize(
