@@ -15,7 +15,7 @@ from components.video import audio_features, clip_features, film_vectors, films,
 from components.video.settings import VideoSettings
 
 SETTINGS = VideoSettings(clip_frames=8)
-WHOLE = ("cuts", "tone", "silence", "one_frame", "rotated", "edit_list", "latin_title")
+WHOLE = ("cuts", "tone", "silence", "one_frame", "edit_list")
 
 
 def run(out: Path, paths: dict[str, Path], weights: Path, settings: VideoSettings = SETTINGS) -> Path:
