@@ -35,10 +35,12 @@ def main() -> None:
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     try:
         app()
     except TandemError as fault:
-        Console(stderr=True, highlight=False).print(str(fault), style="red", markup=False)
+        Console(stderr=True, highlight=False).print(str(fault), style="red", markup=False, soft_wrap=True)
         sys.exit(2)
 
 
@@ -49,7 +51,9 @@ def run() -> None:
     Example: [bold]tandem run[/]
     """
     from flows.nightly import nightly
+    from flows.stages import mark
 
+    os.environ |= mark(ROOT)  # for the temporary API, which outlives a run that is killed
     outcome = nightly(ROOT)
     assert outcome is not None
     _tell(outcome)
@@ -91,7 +95,8 @@ def serve(
     """
     from components.serving.app import serve as listen
 
-    listen(_champion_bundle(), host, port)
+    folder, version = _champion()
+    listen(folder, host, port, version)
 
 
 @app.command()
@@ -111,7 +116,7 @@ def search(
     from components.bundle.load import Bundle
 
     question = Query(text=query, user_id=user, price_min=price_min, price_max=price_max, k=k)
-    found = answer(Bundle.load(_champion_bundle()), question)
+    found = answer(Bundle.load(_champion()[0]), question)
     if found.blocked:
         console.print(
             f"No items are shown for this query (category: {found.blocked.category}).", style="yellow"
@@ -180,14 +185,15 @@ def _settings() -> NightlySettings:
     return NightlySettings.read(ROOT / SETTINGS)
 
 
-def _champion_bundle() -> Path:
+def _champion() -> tuple[Path, str]:
+    """The champion's bundle on this machine, and its version."""
     from flows.registry import Registry, RegistryError
 
     registry = Registry(_settings().registered_model, ROOT)
     champion = registry.champion()
     if champion is None:
         raise RegistryError(f"{registry.name} has no champion yet. Make one with: tandem run")
-    return registry.bundle(champion)
+    return registry.bundle(champion), str(champion.version)
 
 
 def _tell(outcome: "Outcome") -> None:
@@ -203,11 +209,12 @@ def _tell(outcome: "Outcome") -> None:
             )
         console.print(table)
     if outcome.published:
-        console.print(f"[green]Published[/] {name}, version {outcome.version}: {outcome.reason}.")
+        told = f"[green]Published[/] {name}, version {outcome.version}: {outcome.reason}."
     elif outcome.version is None:
-        console.print(f"[red]Nothing is published[/]: {outcome.reason}.")
+        told = f"[red]Nothing is published[/]: {outcome.reason}."
     else:
-        console.print(f"{name} stays version {outcome.version}: {outcome.reason}.")
+        told = f"{name} stays version {outcome.version}: {outcome.reason}."
+    console.print(told, soft_wrap=True)
 
 
 def _figure(value: float | None) -> str:

@@ -16,6 +16,7 @@ from components.stage import TandemError
 from flows.graph import Node, read_graph
 from flows.progress import Progress
 from flows.publish import Outcome, publish
+from flows.registry import prepare_tracking
 from flows.settings import NightlySettings
 from flows.stages import StageError, end_abandoned, reproduce
 
@@ -61,7 +62,8 @@ def nightly(root: Path = Path(), publishing: bool = True) -> Outcome | None:
     """Run what has changed since the last run, then judge and publish the bundle.
 
     root: the project's folder. publishing: False stops after the stages.
-    Raises RunError where another run is on or a stage fails; the champion stays as it was.
+    Raises RunError where another run is on or a stage fails, RegistryError where MLflow does not answer; the
+    champion stays as it was.
     """
     root = root.resolve()
     settings = NightlySettings.read(root / SETTINGS)
@@ -73,6 +75,7 @@ def nightly(root: Path = Path(), publishing: bool = True) -> Outcome | None:
         raise RunError(f"Another run is on in {root}. Wait for its end, then run again.") from None
     with held:
         end_abandoned(root)
+        prepare_tracking(root)
         run_stages(root, settings)
         return publish_bundle(root, settings) if publishing else None
 

@@ -87,12 +87,15 @@ class Progress:
     def table(self) -> Table:
         """The run as a table: stage, state, seconds, and what it does or how far it is."""
         table = Table(
-            title=f"{self._count()}, {time.monotonic() - self.began:.0f} s", title_justify="left", box=None
+            title=f"{self._count()}, {time.monotonic() - self.began:.0f} s",
+            title_justify="left",
+            box=None,
+            expand=True,
         )
-        for heading, style in (("", ""), ("stage", ""), ("state", ""), ("seconds", ""), ("", "dim")):
-            table.add_column(
-                heading, style=style, no_wrap=True, justify="right" if heading == "seconds" else "left"
-            )
+        for heading in ("", "stage", "state"):
+            table.add_column(heading, no_wrap=True)
+        table.add_column("seconds", no_wrap=True, justify="right")
+        table.add_column("", style="dim", no_wrap=True, overflow="ellipsis", ratio=1)
         for row in self.rows.values():
             mark, style = MARKS[row.state]
             running = row.state == "running"
@@ -112,7 +115,7 @@ class Progress:
 
     def _say(self, text: str) -> None:
         if not self.console.is_terminal:
-            self.console.print(text, markup=False, highlight=False)
+            self.console.print(text, markup=False, highlight=False, no_wrap=True, overflow="ellipsis")
 
     def _beat(self) -> None:
         while not self._over.wait(self.heartbeat_seconds):

@@ -39,16 +39,15 @@ def publish(root: Path, settings: NightlySettings) -> Outcome:
     registry = Registry(settings.registered_model, root)
     champion = registry.champion()
     manifest = read_manifest(folder)
+    standing_version = str(champion.version) if champion else None
     if champion is not None and champion.tags.get(BUNDLE) == _identity(folder):
-        return Outcome(champion.version, False, "the champion already is this bundle")
+        return Outcome(standing_version, False, "the champion already is this bundle")
     verify(folder)
     standing = read_manifest(registry.bundle(champion))["metrics"] if champion else None
     verdict = judge(manifest["metrics"], standing, settings.gate)
     if not verdict.passed:
         failing = "; ".join(f"{line.metric}: {line.reason}" for line in verdict.lines if not line.passed)
-        return Outcome(
-            champion.version if champion else None, False, f"refused by the gate ({failing})", verdict
-        )
+        return Outcome(standing_version, False, f"refused by the gate ({failing})", verdict)
     version = _register(root, folder, manifest, lock, registry.name, verdict)
     registry.promote(version)
     return Outcome(version, True, "every rule of the gate holds", verdict)

@@ -56,7 +56,7 @@ class Registry:
         """Make a version the champion and remember the one before."""
         client, before = MlflowClient(), self.champion()
         if before is not None:
-            client.set_model_version_tag(self.name, version, PREVIOUS, before.version)
+            client.set_model_version_tag(self.name, version, PREVIOUS, str(before.version))
         client.set_registered_model_alias(self.name, CHAMPION, version)
 
     def rollback(self) -> tuple[str, str]:
@@ -72,10 +72,25 @@ class Registry:
                 f"{self.name} version {champion.version} is the first champion: nothing to go back to."
             )
         MlflowClient().set_registered_model_alias(self.name, CHAMPION, champion.tags[PREVIOUS])
-        return champion.version, champion.tags[PREVIOUS]
+        return str(champion.version), champion.tags[PREVIOUS]
 
 
 def use_tracking(root: Path) -> None:
     """Point MLflow at the project's own database unless MLFLOW_TRACKING_URI names a server."""
     if "MLFLOW_TRACKING_URI" not in os.environ:
         mlflow.set_tracking_uri(f"sqlite:///{(root / 'mlflow.db').resolve()}")
+
+
+def prepare_tracking(root: Path) -> None:
+    """Make the tables of a new database before stages that run at once would both do it.
+
+    Raises RegistryError where the tracking server does not answer.
+    """
+    use_tracking(root)
+    try:
+        MlflowClient().search_experiments(max_results=1)
+    except MlflowException as fault:
+        raise RegistryError(
+            f"MLflow does not answer at {mlflow.get_tracking_uri()}: {fault}. "
+            "Start it, or unset MLFLOW_TRACKING_URI to use the local database."
+        ) from fault

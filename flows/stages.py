@@ -64,7 +64,8 @@ def reproduce(name: str, root: Path, log: Path, show: Callable[[str], None]) -> 
 
 def end_abandoned(root: Path) -> int:
     """End the processes of a run that was killed; returns how many there were. Call it with the run's lock held."""
-    mine = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    me = psutil.Process()
+    mine = {me.pid, *(process.pid for process in [*me.parents(), *me.children(recursive=True)])}
     abandoned = []
     for process in psutil.process_iter():
         try:
@@ -77,10 +78,15 @@ def end_abandoned(root: Path) -> int:
     return len(abandoned)
 
 
+def mark(root: Path) -> dict[str, str]:
+    """What a process has in its environment by which a later run knows it for one of an earlier run."""
+    return {ROOT_VARIABLE: str(root.resolve())}
+
+
 def _environment(root: Path) -> dict[str, str]:
-    """The stage's commands use this Python, and carry a mark by which a later run knows them."""
+    """The stage's commands use this Python, and carry the run's mark."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    return os.environ | {"PATH": path, ROOT_VARIABLE: str(root.resolve()), "PYTHONUNBUFFERED": "1"}
+    return os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"} | mark(root)
 
 
 def _split(descriptor: int) -> Iterator[str]:

@@ -28,9 +28,10 @@ def open_workspace(root: Path, source: str) -> Path:
             shutil.copyfile(root / file, target)
     _choose(workspace / CATALOGUE, source)
     (workspace / ".dvc").mkdir(exist_ok=True)
+    shutil.copyfile(root / ".dvc" / "config", workspace / ".dvc" / "config")
     cache = (root / ".dvc" / "cache").resolve()
-    (workspace / ".dvc" / "config").write_text(
-        (root / ".dvc" / "config").read_text() + f"    dir = {cache}\n[core]\n    no_scm = true\n"
+    (workspace / ".dvc" / "config.local").write_text(
+        f"[core]\n    no_scm = true\n[cache]\n    dir = {cache}\n"
     )
     return workspace
 

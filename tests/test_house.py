@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -78,3 +79,12 @@ def test_no_large_file_and_no_result_is_committed() -> None:
         for file in files
         if file.suffix in {".pkl", ".pt", ".pth", ".safetensors", ".mp4", ".h5", ".ann"}
     ]
+
+
+def test_a_python_without_the_projects_packages_says_to_activate_the_environment() -> None:
+    answer = subprocess.run(
+        [sys.executable, "-S", "-m", "components.packages.fetch"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert answer.returncode == 1
+    assert "source .venv/bin/activate" in answer.stderr and "Traceback" not in answer.stderr

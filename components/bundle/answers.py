@@ -4,17 +4,16 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from components.bundle.load import Bundle
 from components.language.lexical import hybrid
 from components.language.understanding import Understanding, understand
 
-Mask = NDArray[np.bool_]
+Rows = NDArray[np.int64]
 Scores = NDArray[np.float32]
-LEXICAL_DEFAULT = 0.3
-FITS_ALWAYS = {"season": "all year"}
+TASTE_WORTH_SAYING = 0.2  # cosine of a person and an item
+UNKNOWN = "Nothing is known of this person yet"
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,7 @@ class Hit:
     item_id: str
     title: str
     text: str
+    category: str | None
     price: float | None
     price_original: float | None
     currency: str | None
@@ -76,37 +76,53 @@ def search(bundle: Bundle, query: Query) -> Answer:
     if verdict.blocked:
         return Answer(blocked=Blocked(str(verdict.category)), note="This query is not answered.")
     meant = _without(understand(query.text, bundle.vocabulary), query)
-    allowed = _allowed(bundle, meant)
-    note = None
-    if not allowed.any() and meant.filters:
-        note = "Nothing fits everything that was understood; the nearest are shown."
-        meant = replace(meant, filters={})
-        allowed = _allowed(bundle, meant)
-    rows, language = _by_language(bundle, query.text, allowed)
-    scores, taste = _with_taste(bundle, rows, language, query.user_id)
-    order = np.argsort(-scores, kind="stable")[: query.k]
-    hits = [
-        _hit(bundle, int(rows[n]), float(scores[n]), _why(bundle, int(rows[n]), meant, float(taste[n])))
-        for n in order
-    ]
+    on_sale = bundle.shelf.on_sale(meant.price_min, meant.price_max)
+    allowed, fits_all = bundle.shelf.fitting(on_sale, meant.filters)
+    rows, language = _by_language(bundle, meant.text, allowed, query.k)
+    taste = _taste(bundle, rows, query.user_id)
+    settings = bundle.settings
+    scores = language + settings.taste_weight * taste + settings.popularity_weight * bundle.popularity[rows]
+    best = np.argsort(-scores, kind="stable")[: query.k]
+    items = bundle.shelf.records(rows[best])
+    reasons = [_why(item, meant, liked) for item, liked in zip(items, taste[best], strict=True)]
     return Answer(
-        hits,
+        _hits(items, scores[best], reasons),
         meant.filters,
         meant.price_min,
         meant.price_max,
-        note=note or (None if hits else "Nothing fits."),
+        note=_note(bundle, query, meant, bool(len(rows)), fits_all),
     )
 
 
 def browse(bundle: Bundle, query: Query) -> Answer:
     """What an empty query shows: the person's recommendations within the price range, else what is popular."""
-    allowed = _allowed(bundle, Understanding("", query.price_min, query.price_max))
-    return _for_user(bundle, query.user_id, query.k, allowed)
+    answer = recommend_for_user(bundle, query.user_id, query.k, query.price_min, query.price_max)
+    return replace(answer, price_min=query.price_min, price_max=query.price_max)
 
 
-def recommend_for_user(bundle: Bundle, user_id: str, k: int) -> Answer:
-    """What a person's history leads to; what is popular where there is none."""
-    return _for_user(bundle, user_id, k, _allowed(bundle, Understanding("")))
+def recommend_for_user(
+    bundle: Bundle,
+    user_id: str | None,
+    k: int,
+    price_min: float | None = None,
+    price_max: float | None = None,
+) -> Answer:
+    """What a person's history leads to and is not in it; what is popular where there is none."""
+    allowed = bundle.shelf.on_sale(price_min, price_max)
+    known, weights = bundle.histories.of_user(user_id)
+    if not len(known):
+        rows = np.flatnonzero(allowed)
+        rows = rows[np.argsort(-bundle.popularity[rows], kind="stable")][:k]
+        note = f"{UNKNOWN}; what is popular is shown." if user_id else None
+        hits = _hits(bundle.shelf.records(rows), bundle.popularity[rows], ["Popular"] * len(rows))
+        return Answer(hits, note=note if hits else "Nothing fits this price range.")
+    allowed[known] = False
+    rows, scores = bundle.taste.search(_unit(weights @ bundle.factors.matrix[known]), k, allowed)
+    likeness = bundle.factors.matrix[rows] @ bundle.factors.matrix[known].T * weights
+    titles = bundle.shelf.items["title"].iloc[known[likeness.argmax(axis=1)]]
+    reasons = [f"Fits your taste, such as {title}" for title in titles]
+    hits = _hits(bundle.shelf.records(rows), scores, reasons)
+    return Answer(hits, note=None if hits else "Nothing new fits this price range.")
 
 
 def recommend_like_item(bundle: Bundle, item_id: str, k: int) -> Answer:
@@ -115,21 +131,16 @@ def recommend_like_item(bundle: Bundle, item_id: str, k: int) -> Answer:
     Raises KeyError where there is no such item.
     """
     row = bundle.factors.rows[item_id]
-    allowed = _allowed(bundle, Understanding(""))
+    allowed = bundle.shelf.on_sale()
     allowed[row] = False
-    rows, text = bundle.text.search(bundle.text.vectors[row], bundle.settings.candidates, allowed)
-    near, _ = bundle.taste.search(bundle.taste.vectors[row], bundle.settings.candidates, allowed)
-    rows = np.unique(np.concatenate([rows, near]))
-    text = bundle.text.vectors[rows] @ bundle.text.vectors[row]
-    taste = bundle.taste.vectors[rows] @ bundle.taste.vectors[row]
-    scores = (text + taste) / 2
-    order = np.argsort(-scores, kind="stable")[:k]
-    return Answer(
-        [
-            _hit(bundle, int(rows[n]), float(scores[n]), f"Like {bundle.items['title'].iloc[row]}")
-            for n in order
-        ]
-    )
+    candidates = max(k, bundle.settings.candidates)
+    kinds = (bundle.text, bundle.taste)
+    near = [kind.search(kind.vectors[row], candidates, allowed)[0] for kind in kinds]
+    rows = np.unique(np.concatenate(near))
+    scores = np.mean([kind.vectors[rows] @ kind.vectors[row] for kind in kinds], axis=0)
+    best = np.argsort(-scores, kind="stable")[:k]
+    why = f"Like {bundle.shelf.items['title'].iloc[row]}"
+    return Answer(_hits(bundle.shelf.records(rows[best]), scores[best], [why] * len(best)))
 
 
 def _without(meant: Understanding, query: Query) -> Understanding:
@@ -138,117 +149,74 @@ def _without(meant: Understanding, query: Query) -> Understanding:
     read = "price" not in query.ignore
     low = query.price_min if query.price_min is not None else meant.price_min if read else None
     high = query.price_max if query.price_max is not None else meant.price_max if read else None
+    if low is not None and high is not None and low > high:
+        low, high = query.price_min, query.price_max
     return Understanding(meant.text, low, high, filters)
 
 
-def _allowed(bundle: Bundle, meant: Understanding) -> Mask:
-    """Available items within the price range and the filters (i,)."""
-    allowed = bundle.items["available"].to_numpy(dtype=bool).copy()
-    price = bundle.items["price"].to_numpy(dtype=float)
-    if meant.price_min is not None:
-        allowed &= price >= meant.price_min
-    if meant.price_max is not None:
-        allowed &= price <= meant.price_max
-    for name, values in meant.filters.items():
-        wanted = {*values, FITS_ALWAYS.get(name, "")}
-        allowed &= np.array(
-            [not wanted.isdisjoint(_values(bundle, row, name)) for row in range(len(allowed))], dtype=bool
-        )
-    return allowed
-
-
-def _values(bundle: Bundle, row: int, name: str) -> list[str]:
-    if name == "brand":
-        return [str(bundle.items["brand"].iloc[row])]
-    return bundle.attributes[row].get(name, [])
-
-
-def _by_language(bundle: Bundle, text: str, allowed: Mask) -> tuple[NDArray[np.int64], Scores]:
+def _by_language(bundle: Bundle, text: str, allowed: NDArray[np.bool_], k: int) -> tuple[Rows, Scores]:
     """Candidates by vectors and by words, with their mixed score."""
     vector = bundle.encoder.encode([text])[0]
-    near, _ = bundle.text.search(vector, bundle.settings.candidates, allowed)
+    candidates = max(k, bundle.settings.candidates)
+    near, _ = bundle.text.search(vector, candidates, allowed)
     words = bundle.lexical.scores(text)
     worded = np.flatnonzero(allowed & (words > 0))
-    worded = worded[np.argsort(-words[worded], kind="stable")][: bundle.settings.candidates]
+    worded = worded[np.argsort(-words[worded], kind="stable")][:candidates]
     rows = np.unique(np.concatenate([near, worded]))
-    weight = float(bundle.manifest["metrics"].get("search.hybrid_weight", LEXICAL_DEFAULT))
     if not len(rows):
         return rows, np.zeros(0, dtype=np.float32)
-    return rows, hybrid(words[rows], bundle.text.vectors[rows] @ vector, weight)
+    return rows, hybrid(words[rows], bundle.text.vectors[rows] @ vector, bundle.lexical_weight)
 
 
-def _with_taste(
-    bundle: Bundle, rows: NDArray[np.int64], language: Scores, user_id: str | None
-) -> tuple[Scores, Scores]:
-    """Add taste and popularity to language; returns the sum and the taste part."""
-    taste = np.zeros(len(rows), dtype=np.float32)
-    history = bundle.histories.get(user_id or "", [])
-    if history and len(rows):
-        vector = bundle.factors.user_vector(history)
-        vector = vector / max(float(np.linalg.norm(vector)), 1e-9)
-        taste = (bundle.factors.matrix[rows] @ vector).astype(np.float32)
-    settings = bundle.settings
-    mixed: Scores = (
-        language + settings.taste_weight * taste + settings.popularity_weight * bundle.popularity[rows]
-    )
-    return mixed, taste
+def _taste(bundle: Bundle, rows: Rows, user_id: str | None) -> Scores:
+    """How near a person's taste the items of some rows are: cosines, 0 for a person who is not known."""
+    known, weights = bundle.histories.of_user(user_id)
+    return bundle.factors.matrix[rows] @ _unit(weights @ bundle.factors.matrix[known])
 
 
-def _for_user(bundle: Bundle, user_id: str | None, k: int, allowed: Mask) -> Answer:
-    history = bundle.histories.get(user_id or "", [])
-    known = [bundle.factors.rows[item] for item in history if item in bundle.factors.rows]
-    allowed[known] = False
-    if known:
-        rows, scores = bundle.taste.search(bundle.factors.user_vector(history), k, allowed)
-        last = str(bundle.items["title"].iloc[known[-1]])
-        return Answer(
-            [
-                _hit(bundle, int(r), float(s), f"Fits your taste, such as {last}")
-                for r, s in zip(rows, scores, strict=True)
-            ]
-        )
-    rows = np.flatnonzero(allowed)
-    rows = rows[np.argsort(-bundle.popularity[rows], kind="stable")][:k]
-    note = "Nothing is known of this person yet; what is popular is shown." if user_id else None
-    return Answer(
-        [_hit(bundle, int(row), float(bundle.popularity[row]), "Popular") for row in rows], note=note
-    )
+def _unit(vector: Scores) -> Scores:
+    """A vector at length 1; zeros stay."""
+    return (vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32)
 
 
-def _why(bundle: Bundle, row: int, meant: Understanding, taste: float) -> str:
+def _note(bundle: Bundle, query: Query, meant: Understanding, found: bool, fits_all: bool) -> str | None:
+    """What a person should know of an answer besides its hits."""
+    if not found:
+        return "Nothing fits this price range."
+    if not fits_all:
+        wanted = ", ".join(value for values in meant.filters.values() for value in values)
+        return f"Nothing here fits all of it: {wanted}. The nearest are shown."
+    if query.user_id and not len(bundle.histories.of_user(query.user_id)[0]):
+        return f"{UNKNOWN}; the answer is the same for everyone."
+    return None
+
+
+def _why(item: dict[str, Any], meant: Understanding, taste: float) -> str:
+    held = item["attributes"]
     matched = [
-        value
-        for name, values in meant.filters.items()
-        for value in values
-        if value in _values(bundle, row, name)
+        value for name, values in meant.filters.items() for value in values if value in held.get(name, [])
     ]
     reasons = [f"Matches {', '.join(matched)}" if matched else "Matches what you wrote"]
-    if taste > 0.2:
+    if taste > TASTE_WORTH_SAYING:
         reasons.append("fits your taste")
     return " · ".join(reasons)
 
 
-def _hit(bundle: Bundle, row: int, score: float, why: str) -> Hit:
-    item = bundle.items.iloc[row]
-
-    def given(name: str) -> Any:
-        return None if pd.isna(item[name]) else item[name]
-
-    price, struck = given("price"), given("price_original")
-    attributes = dict(bundle.attributes[row])
-    if given("brand"):
-        attributes["brand"] = [str(item["brand"])]
-    if given("year") is not None:
-        attributes["year"] = [str(item["year"])]
-    return Hit(
-        str(item["item_id"]),
-        str(item["title"]),
-        str(item["text"]),
-        None if price is None else float(price),
-        None if struck is None else float(struck),
-        given("currency"),
-        given("image"),
-        attributes,
-        round(score, 6),
-        why,
-    )
+def _hits(items: list[dict[str, Any]], scores: Scores, reasons: list[str]) -> list[Hit]:
+    """Items as an answer shows them."""
+    return [
+        Hit(
+            item["item_id"],
+            item["title"],
+            item["text"] or "",
+            item["category"],
+            item["price"],
+            item["price_original"],
+            item["currency"],
+            item["image"],
+            item["attributes"] | ({"year": [str(item["year"])]} if item["year"] else {}),
+            round(float(score), 4),
+            why,
+        )
+        for item, score, why in zip(items, scores, reasons, strict=True)
+    ]

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from components.bundle.histories import Histories
+from components.bundle.query_encoder import QueryEncoder
 from components.bundle.settings import BundleError, BundleSettings
+from components.bundle.shelf import Shelf
 from components.catalogue.tables import read_interactions, read_items
 from components.ethics.filter import EthicsFilter
 from components.index.segment import Segment
@@ -61,22 +63,25 @@ def verify(folder: Path) -> None:
             raise BundleError(f"{folder / name} has changed since it was assembled. Fetch the version again.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Bundle:
-    """A published model in memory: items in order, and everything that ranks them."""
+    """A published model in memory: items in order, and everything that ranks them.
 
+    identity: the manifest's SHA-256, by which the registry knows the bundle too. popularity: (i,), the largest is 1.
+    """
+
+    identity: str
     manifest: dict[str, Any]
     settings: BundleSettings
-    items: pd.DataFrame
-    histories: dict[str, list[str]]
-    encoder: Encoder
+    shelf: Shelf
+    histories: Histories
+    encoder: QueryEncoder
     lexical: Lexical
     vocabulary: Vocabulary
     ethics: EthicsFilter
     factors: Factors
     text: Segment
     taste: Segment
-    attributes: list[dict[str, list[str]]]
     popularity: NDArray[np.float32]
 
     @classmethod
@@ -87,22 +92,27 @@ class Bundle:
         """
         verify(folder)
         manifest = read_manifest(folder)
+        settings = BundleSettings(**manifest["settings"])
         items = read_items(folder / "catalogue")
         interactions = read_interactions(folder / "catalogue")
-        liked = interactions[(interactions["kind"] != "rating") | (interactions["weight"] >= 4)]
         factors = Factors.load(folder / "item_factors")
         return cls(
+            hash_file(folder / MANIFEST),
             manifest,
-            BundleSettings(**manifest["settings"]),
-            items,
-            {str(user): ids.tolist() for user, ids in liked.groupby("user_id")["item_id"]},
-            Encoder.load(folder / "model"),
+            settings,
+            Shelf.of(items),
+            Histories.of(interactions, items["item_id"].tolist(), settings.minimum_rating),
+            QueryEncoder(Encoder.load(folder / "model").model),
             Lexical.load(folder / "lexical"),
             Vocabulary.of(items),
             EthicsFilter.load(folder / "ethics"),
             factors,
             Segment.open(folder / "index", "text"),
             Segment.open(folder / "index", "taste"),
-            [json.loads(attributes) for attributes in items["attributes"]],
             factors.popularity / max(float(factors.popularity.max(initial=0)), 1e-9),
         )
+
+    @property
+    def lexical_weight(self) -> float:
+        """The share of words in a language score, as it was chosen on validation queries."""
+        return float(self.manifest["metrics"]["search.hybrid_weight"])

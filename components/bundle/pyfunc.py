@@ -26,13 +26,9 @@ class Tandem(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
 def _query(row: dict[Any, Any]) -> Query:
     given = {name: value for name, value in row.items() if not pd.isna(value)}
-    return Query(
-        str(given.get("query", "")),
-        str(given["user_id"]) if "user_id" in given else None,
-        given.get("price_min"),
-        given.get("price_max"),
-        int(given.get("k", 10)),
-    )
+    text = str(given.pop("query", ""))
+    kinds = {"user_id": str, "price_min": float, "price_max": float, "k": int}
+    return Query(text, **{name: kind(given[name]) for name, kind in kinds.items() if name in given})
 
 
 mlflow.models.set_model(Tandem())

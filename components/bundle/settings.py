@@ -15,3 +15,6 @@ class BundleSettings(Settings):
     taste_weight: float = Field(0.15, ge=0, le=1, description="Weight of the user's taste in search")
     popularity_weight: float = Field(0.02, ge=0, le=1, description="Weight of popularity in search")
     candidates: int = Field(200, ge=10, description="Items that are ranked by all parts")
+    minimum_rating: float = Field(
+        4.0, ge=0, description="Ratings below it do not count as liking; the recommender's is the same"
+    )

@@ -13,7 +13,17 @@ from components.ethics.settings import EthicsError
 from components.language.encoder import Encoder, Vectors
 
 LEET = str.maketrans("013457@$!|", "oieastasil")
-SPACED = re.compile(r"\b(?:\w[\s.\-_*]){3,}\w\b")
+LOOK_ALIKE = str.maketrans(
+    "авгекмнорстухьіјѕһԁԛԝАВЕЅІЈКМНОРСТУХαβεηικνορτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧıłøđ",
+    "abrekmhopctyxbijshdqwABESIJKMHOPCTYXabenikvoptuxABEZHIKMNOPTYXilod",
+)
+DOTTED = re.compile(r"(?<![^\W_])[^\W_]([.\-_*])[^\W_](?:\1[^\W_])*(?![^\W_])")
+SPACED = re.compile(r"(?<!\S)\S(?: \S)+(?!\S)")
+LETTER_FOR = re.compile(r"[013457@$]|[!|](?=\w)")
+DISGUISED = re.compile(r"[a-z][013457@$!|]+[a-z]|(?<!\w)[013457@$]+[a-z]", re.I)
+WORD = re.compile(r"[^\W_]{1,40}|[^\w\s]|_")
+SENTENCE_END = re.compile(r"[.!?;:](?=\s)|\n")
+NEAR = 0.1
 
 
 @dataclass(frozen=True)
@@ -38,7 +48,6 @@ class EthicsFilter:
     contrast: float
     threshold: float
     window_words: int
-    maximum_windows: int
 
     @classmethod
     def load(cls, folder: Path) -> "EthicsFilter":
@@ -46,25 +55,25 @@ class EthicsFilter:
 
         Raises EthicsError where a file is missing.
         """
-        if not (folder / "filter.json").is_file():
-            raise EthicsError(f"{folder / 'filter.json'} is missing. Run the stage ethics again.")
-        arrays = load_file(folder / "vectors.safetensors")
-        return cls(arrays["banned"], arrays["benign"], **json.loads((folder / "filter.json").read_text()))
+        rest, vectors = folder / "filter.json", folder / "vectors.safetensors"
+        for file in (rest, vectors):
+            if not file.is_file():
+                raise EthicsError(f"{file} is missing. Make it again: dvc repro ethics")
+        arrays = load_file(vectors)
+        return cls(arrays["banned"], arrays["benign"], **json.loads(rest.read_text(encoding="utf-8")))
 
     def save(self, folder: Path) -> None:
         """Write vectors as safetensors and the rest as JSON."""
         folder.mkdir(parents=True, exist_ok=True)
         save_file({"banned": self.banned, "benign": self.benign}, folder / "vectors.safetensors")
         rest = {key: value for key, value in vars(self).items() if key not in ("banned", "benign")}
-        (folder / "filter.json").write_text(json.dumps(rest, indent=1, ensure_ascii=False) + "\n")
+        (folder / "filter.json").write_text(
+            json.dumps(rest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
 
     def judge(self, text: str, encoder: Encoder) -> Verdict:
-        """Judge a text as it is written and as it may be meant, long ones window by window."""
-        readings = list(dict.fromkeys([*self.windows(text), *self.windows(plain(text))]))
-        return self.judge_vectors(encoder.encode(readings))
-
-    def judge_vectors(self, vectors: Vectors) -> Verdict:
-        """Judge one text by the vectors (readings, d) of its readings: the worst of them counts."""
+        """Judge a text by the reading of it that comes nearest to being banned."""
+        vectors = encoder.encode(readings(text, self.window_words))
         near = vectors @ self.banned.T
         scores = score(near.max(axis=1), (vectors @ self.benign.T).max(axis=1), self.contrast)
         worst = int(scores.argmax())
@@ -73,27 +82,40 @@ class EthicsFilter:
         category, sentence = (self.categories[nearest], self.sentences[nearest]) if blocked else (None, None)
         return Verdict(blocked, category, round(float(scores[worst]), 6), self.threshold, sentence)
 
-    def windows(self, text: str) -> list[str]:
-        """A text, or its overlapping windows if it is long, spread over all of it if they are many."""
-        words = text.split()
-        if len(words) <= self.window_words:
-            return [text[:2000]]
-        starts = list(range(0, len(words) - self.window_words // 2, self.window_words // 2))
-        chosen = np.unique(
-            np.linspace(0, len(starts) - 1, min(len(starts), self.maximum_windows)).astype(int)
-        )
-        return [" ".join(words[starts[n] : starts[n] + self.window_words])[:2000] for n in chosen]
-
 
 def score(banned: Vectors, benign: Vectors, contrast: float) -> Vectors:
-    """Likeness to banned sentences less a share of what a benign look-alike exceeds it by, or comes near it."""
-    pulled: Vectors = banned - contrast * np.maximum(benign - banned + 0.1, 0)
+    """Likeness to banned sentences (t,), less a share of what likeness to benign ones exceeds it by, or nearly does."""
+    pulled: Vectors = banned - contrast * np.maximum(benign - banned + NEAR, 0)
     return pulled
 
 
+def readings(text: str, window_words: int) -> list[str]:
+    """A text as it is written and as it may be meant, in lower case; window by window where it is long."""
+    return list(dict.fromkeys([*windows(text.lower(), window_words), *windows(plain(text), window_words)]))
+
+
+def windows(text: str, window_words: int) -> list[str]:
+    """A text of few words as it is; of a longer one its sentences, and of long sentences windows that overlap by half.
+
+    A sign counts as a word, and so does every 40th letter of one, so that no window is too long for an encoder.
+    """
+    if len(WORD.findall(text)) <= window_words:
+        return [text.strip()]
+    found = []
+    for sentence in SENTENCE_END.split(text):
+        words = list(WORD.finditer(sentence))
+        step = window_words // 2
+        for n in range(0, max(len(words) - step, min(len(words), 1)), step):
+            end = words[min(n + window_words, len(words)) - 1].end()
+            found.append(sentence[words[n].start() : end])
+    return found or [text.strip()]
+
+
 def plain(text: str) -> str:
-    """A text without disguise: look-alike letters, digits for letters, letters spaced out."""
-    folded = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode() or text
-    joined = SPACED.sub(lambda found: re.sub(r"[\s.\-_*]", "", found[0]), folded)
-    words = [word.translate(LEET) if re.search(r"[a-zA-Z]", word) else word for word in joined.split()]
-    return " ".join(words).lower()
+    """A text in lower case without disguise: look-alike letters, digits for letters, letters spaced out."""
+    latin = unicodedata.normalize("NFKD", text).translate(LOOK_ALIKE).encode("ascii", "ignore").decode()
+    whole = DOTTED.sub(lambda found: found[0].replace(found[1], ""), latin)
+    whole = SPACED.sub(lambda found: found[0].replace(" ", ""), whole)
+    if DISGUISED.search(whole):
+        whole = LETTER_FOR.sub(lambda found: found[0].translate(LEET), whole)
+    return " ".join(whole.lower().split()) or text.lower()

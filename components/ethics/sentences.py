@@ -1,5 +1,7 @@
 """The lists that staff edit: banned sentences with their category, and benign ones that only look alike."""
 
+import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -31,22 +33,33 @@ def read_benign(folder: Path) -> pd.DataFrame:
 
 
 def _read(folder: Path, columns: list[str]) -> pd.DataFrame:
+    """All files of a folder as one table, each sentence once, with the `place` where it stands."""
     files = sorted(folder.glob("*.csv"))
     if not files:
         raise EthicsError(f"{folder} holds no CSV file. Restore it with: git checkout {folder}")
-    tables = []
-    for file in files:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False, skip_blank_lines=False)
-        missing = [column for column in columns if column not in table]
-        if missing:
-            raise EthicsError(
-                f"{file} has no column {missing[0]}. It has {', '.join(table.columns)}; add it."
-            )
-        table["place"] = [f"{file}, row {row + 2}" for row in range(len(table))]
-        empty = table[table["sentence"].str.strip() == ""]
-        if len(empty):
-            raise EthicsError(
-                f"{empty['place'].iloc[0]}: the sentence is empty. Write one, or delete the line."
-            )
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True).drop_duplicates("sentence").reset_index(drop=True)
+    table = pd.DataFrame([row for file in files for row in _rows(file, columns)], columns=[*columns, "place"])
+    if table.empty:
+        raise EthicsError(f"{folder} holds no sentence. Restore it with: git checkout {folder}")
+    return table.drop_duplicates("sentence").reset_index(drop=True)
+
+
+def _rows(file: Path, columns: list[str]) -> Iterator[dict[str, str]]:
+    with file.open(encoding="utf-8-sig", newline="") as stream:
+        reader = csv.DictReader(stream)
+        try:
+            for column in columns:
+                if column not in (reader.fieldnames or []):
+                    raise EthicsError(
+                        f"{file} has no column {column}. It has {', '.join(reader.fieldnames or [])}; add it."
+                    )
+            for row in reader:
+                place = f"{file}, row {reader.line_num}"
+                if None in row or None in row.values():
+                    raise EthicsError(
+                        f"{place}: too many or too few fields. Quote a sentence that holds a comma."
+                    )
+                if not row["sentence"].strip():
+                    raise EthicsError(f"{place}: the sentence is empty. Write one, or delete the line.")
+                yield {**row, "place": place}
+        except UnicodeDecodeError:
+            raise EthicsError(f"{file} is not UTF-8. Save it as UTF-8.") from None

@@ -19,5 +19,4 @@ class EthicsSettings(Settings):
     contrasts: tuple[float, ...] = Field(
         (0.0, 0.25, 0.5, 0.75), min_length=1, description="Pull-backs that are tried"
     )
-    window_words: int = Field(24, ge=4, description="Words of a window of a long text")
-    maximum_windows: int = Field(16, ge=1, description="Most windows of one text")
+    window_words: int = Field(8, ge=4, description="Words of a window of a long text")

@@ -1,6 +1,5 @@
 """Texts to unit vectors with a Sentence-Transformers model."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 
 from components.language.settings import LanguageError
 
@@ -34,34 +34,33 @@ class Encoder:
     @property
     def dimensions(self) -> int:
         """Length of a vector."""
-        return int(self.model.get_sentence_embedding_dimension())
+        return int(self.model.get_embedding_dimension())
 
     def encode(self, texts: Sequence[str], progress: bool = False, batch_size: int = 64) -> Vectors:
         """Encode texts to unit rows (texts, d); longest first, so that a batch pads little."""
         if not texts:
             return np.zeros((0, self.dimensions), dtype=np.float32)
-        with torch.inference_mode():
-            vectors = self.model.encode(
-                list(texts), batch_size=batch_size, show_progress_bar=progress, normalize_embeddings=True
-            )
+        vectors = self.model.encode(
+            list(texts), batch_size=batch_size, show_progress_bar=progress, normalize_embeddings=True
+        )
         return np.asarray(vectors, dtype=np.float32)
 
 
-def open_model(name: str) -> Any:
-    """Open a model by what `resolve` gave: a folder or a hub name.
+def open_model(name: str, **loading: Any) -> Any:
+    """Open a model by what `resolve` gave, a folder or a hub name; `loading` goes to the backbone's loader.
 
     Raises LanguageError naming the model where it cannot be read.
     """
     from sentence_transformers import SentenceTransformer
 
-    local = Path(name).is_dir()
-    if local:
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
     try:
         return SentenceTransformer(
-            name, device="cuda" if torch.cuda.is_available() else "cpu", local_files_only=local
+            name,
+            device="cuda" if torch.cuda.is_available() else "cpu",
+            local_files_only=Path(name).is_dir(),
+            model_kwargs=loading,
         )
-    except (OSError, ValueError) as fault:
+    except (OSError, ValueError, SafetensorError) as fault:
         raise LanguageError(
             f"The text model {name} cannot be read: {fault}. "
             "Name a folder, a pinned package's model or a model that the hub has in conf/language.yaml."

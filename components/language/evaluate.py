@@ -11,20 +11,20 @@ from components.language.lexical import Lexical, hybrid
 from components.language.measures import Matrix, mrr, ndcg, recall
 from components.language.pairs import part_of
 from components.language.settings import LanguageError, LanguageSettings
-from components.language.text import clean, item_text
+from components.language.text import item_texts
 from components.stage import Counts, Input, Output, stage
 
 
 def judged_queries(queries: pd.DataFrame, judgements: pd.DataFrame, held_out_share: float) -> pd.DataFrame:
-    """Judgements by people, one a row, with the part of their query."""
+    """Fitting judgements by people, one a row, with the part of their query."""
     judged = judgements[judgements["grade"] > 0].merge(queries[["query_id", "text"]], on="query_id")
-    parts = [part_of(clean(text), held_out_share) for text in judged["text"]]
+    parts = [part_of(text, held_out_share) for text in judged["text"]]
     return judged.assign(part=parts)[["query_id", "text", "item_id", "grade", "part"]]
 
 
 def known_item_queries(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Held-out phrases and titles as queries for the items they were made from; grade 1."""
-    asked = pairs[pairs["kind"].isin(["title"])]
+    """Titles as queries for the items that have them, grade 1, with their part."""
+    asked = pairs[pairs["kind"] == "title"]
     return pd.DataFrame(
         {
             "query_id": asked["anchor"],
@@ -59,7 +59,7 @@ def grade_matrix(queries: pd.DataFrame, item_ids: pd.Series) -> tuple[list[str],
 def choose_weight(lexical: Matrix, similarities: Matrix, grades: Matrix, steps: int) -> float:
     """BM25's share in the hybrid with the best NDCG@10; the smallest of equal ones."""
     weights = np.linspace(0, 1, steps + 1)
-    scored = [ndcg(hybrid(lexical, similarities, weight), grades, 10) for weight in weights]  # type: ignore[arg-type]
+    scored = [ndcg(hybrid(lexical, similarities, float(weight)), grades, 10) for weight in weights]
     return round(float(weights[int(np.argmax(np.round(scored, 9)))]), 6)
 
 
@@ -93,9 +93,9 @@ def main(
     if validation.empty or test.empty:
         raise LanguageError(
             f"{catalogue}: {asked['query_id'].nunique()} queries leave none for validation or test. "
-            "Add queries with judgements, or raise held_out_share in the room's settings."
+            "Add queries with judgements (without any, items), or raise held_out_share in conf/language.yaml."
         )
-    lexical = Lexical.build([item_text(item) for item in items.to_dict("records")])
+    lexical = Lexical.build(item_texts(items))
     vectors = np.load(item_vectors, allow_pickle=False)
     encoder = Encoder.load(model)
 
@@ -112,7 +112,7 @@ def main(
     figures: dict[str, float] = {
         **measure("bm25", words, grades),
         **measure("sbert", similarities, grades),
-        **measure("hybrid", hybrid(words, similarities, weight), grades),  # type: ignore[arg-type]
+        **measure("hybrid", hybrid(words, similarities, weight), grades),
         "hybrid_weight": weight,
         "test_queries": len(grades),
         "judged_by_people": int(not made_up),

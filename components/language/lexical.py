@@ -8,7 +8,7 @@ import numpy as np
 import Stemmer
 from numpy.typing import NDArray
 
-Scores = NDArray[np.float32]
+Scores = NDArray[np.floating]
 
 
 class Lexical:
@@ -20,11 +20,10 @@ class Lexical:
 
     @classmethod
     def build(cls, texts: Sequence[str]) -> "Lexical":
-        """Index texts."""
+        """Index texts; where none has a word that can be matched, an empty word stands for them."""
         lexical = cls(bm25s.BM25())
-        lexical.retriever.index(
-            bm25s.tokenize(list(texts), stemmer=lexical.stemmer, show_progress=False), show_progress=False
-        )
+        words = bm25s.tokenize(list(texts), stemmer=lexical.stemmer, show_progress=False, return_ids=False)
+        lexical.retriever.index(words if any(words) else [[""]] * len(texts), show_progress=False)
         return lexical
 
     @classmethod

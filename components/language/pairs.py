@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from components.catalogue.liking import liked
 from components.catalogue.tables import read_interactions, read_items, read_judgements, read_queries
 from components.language.settings import LanguageSettings
 from components.language.text import attributes_of, clean, item_texts
@@ -18,7 +19,7 @@ Pair = dict[str, str]
 
 
 def title_pairs(items: pd.DataFrame) -> Iterator[Pair]:
-    """An item's title and its whole text; a share of the items is kept aside by a hash of the id."""
+    """An item's title and its whole text."""
     for item, text in zip(items.to_dict("records"), item_texts(items), strict=True):
         yield {
             "anchor": str(item["title"]),
@@ -45,8 +46,8 @@ def attribute_pairs(items: pd.DataFrame, chance: random.Random) -> Iterator[Pair
 def taste_pairs(items: pd.DataFrame, interactions: pd.DataFrame, chance: random.Random) -> Iterator[Pair]:
     """Items that the same person took one after the other: what language learns from taste."""
     texts = dict(zip(items["item_id"], item_texts(items), strict=True))
-    liked = interactions[(interactions["kind"] != "rating") | (interactions["weight"] >= 4)]
-    for _, history in liked.sort_values(["timestamp", "item_id"]).groupby("user_id", sort=True):
+    ordered = liked(interactions).sort_values(["timestamp", "item_id"])
+    for _, history in ordered.groupby("user_id", sort=True):
         ids = history["item_id"].tolist()
         for place in chance.sample(range(max(len(ids) - 1, 0)), min(NEIGHBOURS, max(len(ids) - 1, 0))):
             yield {
@@ -70,9 +71,9 @@ def query_pairs(items: pd.DataFrame, queries: pd.DataFrame, judgements: pd.DataF
         }
 
 
-def part_of(key: str, held_out_share: float) -> str:
-    """Which part a query belongs to, by a hash of its text: it never changes sides."""
-    place = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") / 2**64
+def part_of(text: str, held_out_share: float) -> str:
+    """Which part a text belongs to, by a hash of it: in every kind of pair and every run it stays on one side."""
+    place = int.from_bytes(hashlib.sha256(clean(text).encode()).digest()[:8], "big") / 2**64
     if place < held_out_share / 2:
         return "test"
     return "validation" if place < held_out_share else "train"
@@ -87,8 +88,8 @@ def collect(
 ) -> pd.DataFrame:
     """All pairs, without repetitions, at most `maximum_pairs` of a kind.
 
-    Judged queries, where there are any, are split by query; else titles are, and the held-out titles become the
-    known-item queries on which search is measured. Returns anchor, positive, kind, part, item_id.
+    The part is the anchor's, so that no query or title on which search is measured is ever trained on under
+    another kind. Returns anchor, positive, kind, part, item_id.
     """
     chance = random.Random(settings.seed)
     kinds = [
@@ -97,7 +98,6 @@ def collect(
         list(taste_pairs(items, interactions, chance)),
         list(query_pairs(items, queries, judgements)),
     ]
-    measured = "query" if len(judgements) else "title"
     kept = []
     for pairs in kinds:
         frame = pd.DataFrame(pairs, columns=[column for column in COLUMNS if column != "part"]).astype("str")
@@ -107,10 +107,7 @@ def collect(
             frame = frame.sample(settings.maximum_pairs, random_state=settings.seed).sort_index()
         kept.append(frame)
     table = pd.concat(kept, ignore_index=True)
-    table["part"] = [
-        part_of(clean(str(row.anchor)), settings.held_out_share) if row.kind == measured else "train"
-        for row in table.itertuples()
-    ]
+    table["part"] = [part_of(anchor, settings.held_out_share) for anchor in table["anchor"]]
     return table[COLUMNS]
 
 

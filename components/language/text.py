@@ -1,6 +1,7 @@
 """What is read of an item: the one text that is encoded, matched by words and shown to nobody."""
 
 import json
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,12 @@ import pandas as pd
 def clean(text: str) -> str:
     """A text without odd spaces and in one form of Unicode, as it is compared."""
     return " ".join(unicodedata.normalize("NFKC", text).split()).lower()
+
+
+def says(text: str, phrase: str) -> bool:
+    """Whether a phrase stands in a text as whole words, in whatever case: "women" does not say "men"."""
+    text, phrase = text.lower(), phrase.lower()
+    return phrase in text and re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", text) is not None
 
 
 def attributes_of(item: Mapping[Any, Any]) -> dict[str, list[str]]:
@@ -24,11 +31,10 @@ def attributes_of(item: Mapping[Any, Any]) -> dict[str, list[str]]:
 def item_text(item: Mapping[Any, Any]) -> str:
     """Title and sentence, then what they do not say yet: category, year, brand and attributes."""
     told = f"{item['title']}. {item['text']}".strip()
-    lower = told.lower()
     facts = [str(item["year"])] if not pd.isna(item.get("year")) else []
     facts += [item["category"]] if isinstance(item.get("category"), str) else []
     facts += [value for values in attributes_of(item).values() for value in values]
-    unsaid = dict.fromkeys(fact for fact in facts if fact.lower() not in lower)
+    unsaid = dict.fromkeys(fact for fact in facts if not says(told, fact))
     return f"{told} {', '.join(unsaid)}".strip() if unsaid else told
 
 

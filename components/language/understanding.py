@@ -7,40 +7,46 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from components.language.text import says
+
 CHILDREN = ("girls", "boys", "babies")
 PEOPLE = {
     "girls": ("girl", "girls", "daughter", "daughters", "granddaughter", "granddaughters", "niece", "nieces", "sister"),
-    "boys": ("boy", "boys", "son", "sons", "grandson", "grandsons", "nephew", "nephews"),
+    "boys": ("boy", "boys", "son", "sons", "grandson", "grandsons", "nephew", "nephews", "brother"),
     "babies": ("baby", "babies", "newborn", "newborns", "infant", "infants", "toddler", "toddlers"),
-    "women": ("women", "woman", "wife", "mother", "mum", "mom", "girlfriend", "grandmother", "grandma", "lady", "ladies", "aunt"),
-    "men": ("men", "man", "husband", "father", "dad", "boyfriend", "grandfather", "grandpa", "gentleman", "uncle"),
+    "women": ("women", "woman", "wife", "mother", "mum", "mom", "girlfriend", "grandmother", "grandma", "lady", "ladies", "aunt", "sister", "womens"),
+    "men": ("men", "man", "husband", "father", "dad", "boyfriend", "grandfather", "grandpa", "gentleman", "uncle", "brother", "mens"),
 }  # fmt: skip
-ANY_CHILD = (
-    "grandchild",
-    "grandchildren",
-    "grandkids",
-    "child",
-    "children",
-    "kid",
-    "kids",
-    "children's",
-    "kids'",
-    "youngster",
-)
+ANY_CHILD = {"grandchild", "grandchildren", "grandkids", "child", "children", "kid", "kids", "youngster"}
 SEASONS = {
     "summer": ("summer", "summery", "beach"),
     "winter": ("winter", "wintry", "snow"),
     "autumn": ("autumn", "fall"),
     "spring": ("spring",),
 }
-NUMBER = r"(?:[$€£]\s*)?(\d+(?:[.,]\d{1,2})?)\s*(?:[$€£]|euros?|eur|dollars?|usd|pounds?|gbp)?"
-BETWEEN = re.compile(rf"\b(?:between|from)\s+{NUMBER}\s+(?:and|to)\s+{NUMBER}", re.I)
+WRITTEN = {
+    "ten": 10, "fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70,
+    "eighty": 80, "ninety": 90, "a hundred": 100, "one hundred": 100, "two hundred": 200, "five hundred": 500,
+}  # fmt: skip
+SIGN, UNIT = r"[$€£]", r"(?:euros?|eur|dollars?|usd|pounds?|gbp|bucks)\b"
+AMOUNT = rf"(\d{{1,3}}(?:[.,]\d{{3}})+(?:[.,]\d{{1,2}})?|\d+(?:[.,]\d{{1,2}})?|{'|'.join(WRITTEN)})"
+OTHER_UNIT = r"years?|months?|weeks?|days?|yrs?|cm|mm|km|m|kg|g|ml|l|inch(?:es)?|%|percent|pieces?|people"
+NUMBER = rf"(?:{SIGN}\s*)?{AMOUNT}(?![.,]?\d)(?:\s*{SIGN}|\s*{UNIT})?(?![-\s]*(?:{OTHER_UNIT})(?!\w))(?!\w)"
+PRICE = rf"(?:{SIGN}\s*{AMOUNT}|{AMOUNT}\s*(?:{SIGN}|{UNIT}))(?!\w)"
+BETWEEN = re.compile(rf"\b(?:between|from)\s+{NUMBER}\s*(?:and|to|-|–)\s*{NUMBER}", re.I)
+SPAN = re.compile(rf"(?:{SIGN}\s*)?{AMOUNT}\s*(?:to|-|–)\s*{PRICE}", re.I)
 AT_MOST = re.compile(
-    rf"\b(?:under|below|up to|at most|less than|cheaper than|no more than|max(?:imum)?)\s+{NUMBER}", re.I
+    rf"(?:\b(?:under|below|up to|at most|less than|cheaper than|no more than|not over|max(?:imum)?)\s+|<=?\s*){NUMBER}"
+    rf"|{PRICE}\s+(?:or (?:less|under|below|cheaper)|max(?:imum)?|at most)\b",
+    re.I,
 )
-AT_LEAST = re.compile(rf"\b(?:over|above|at least|more than|from|min(?:imum)?)\s+{NUMBER}", re.I)
-WORD = re.compile(r"[\w'’-]+")
-OPEN_ENDED = {"colour", "material", "brand"}
+AT_LEAST = re.compile(
+    rf"(?:\b(?:over|above|at least|more than|from|min(?:imum)?)\s+|>=?\s*){NUMBER}(?!\s*(?:to|-|–)\s*\d)"
+    rf"|{PRICE}\s+(?:or (?:more|over|above)|min(?:imum)?|at least|and up)\b",
+    re.I,
+)
+WORD = re.compile(r"[\w'’]+")
+OPEN_ENDED = ("brand", "color", "colour", "material")
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class Vocabulary:
     @classmethod
     def of(cls, items: pd.DataFrame) -> "Vocabulary":
         """Gather the values of a catalogue's items."""
-        values: dict[str, set[str]] = {}
+        values: dict[str, set[str]] = {"brand": set(items["brand"].dropna())}
         for attributes in items["attributes"]:
             for name, given in json.loads(attributes).items():
                 values.setdefault(name, set()).update(given)
@@ -79,54 +85,57 @@ def understand(query: str, vocabulary: Vocabulary) -> Understanding:
     """
     text, low, high = _prices(query) if vocabulary.priced else (query, None, None)
     words = [word.lower().replace("’", "'") for word in WORD.findall(text)]
-    filters = {
-        "audience": _kept(_audience(words), vocabulary, "audience"),
-        "season": _kept(
-            [season for season, said in SEASONS.items() if set(said) & set(words)], vocabulary, "season"
-        ),
-    }
-    for name in sorted(OPEN_ENDED & set(vocabulary.values)):
-        spoken = " ".join(words)
-        filters[name] = sorted(
-            value
-            for value in vocabulary.values[name]
-            if re.search(rf"\b{re.escape(value.lower())}\b", spoken)
-        )
-    return Understanding(
-        text.strip() or query, low, high, {name: values for name, values in filters.items() if values}
-    )
+    seasons = [season for season, said in SEASONS.items() if not set(said).isdisjoint(words)]
+    filters = {"audience": _known(_audience(words), vocabulary, "audience")}
+    filters["season"] = _known(seasons, vocabulary, "season")
+    for name in OPEN_ENDED:
+        filters[name] = sorted(value for value in vocabulary.values.get(name, ()) if says(text, value))
+    left = " ".join(text.split())
+    return Understanding(left or query, low, high, {name: found for name, found in filters.items() if found})
 
 
 def _prices(query: str) -> tuple[str, float | None, float | None]:
-    if found := BETWEEN.search(query):
-        low, high = sorted(_number(part) for part in found.groups())
-        return BETWEEN.sub(" ", query), low, high
-    low_found, high_found = AT_LEAST.search(query), AT_MOST.search(query)
-    text = AT_MOST.sub(" ", AT_LEAST.sub(" ", query))
-    return text, _number(low_found[1]) if low_found else None, _number(high_found[1]) if high_found else None
+    """The query without its price range, and the range."""
+    if found := BETWEEN.search(query) or SPAN.search(query):
+        low, high = sorted(_number(part) for part in found.groups() if part)
+        return query.replace(found[0], " "), low, high
+    at_most = AT_MOST.search(query)
+    text = query.replace(at_most[0], " ") if at_most else query
+    at_least = AT_LEAST.search(text)
+    text = text.replace(at_least[0], " ") if at_least else text
+    return text, _amount(at_least), _amount(at_most)
+
+
+def _amount(found: re.Match[str] | None) -> float | None:
+    return next((_number(part) for part in found.groups() if part), None) if found else None
 
 
 def _number(text: str) -> float:
-    return float(text.replace(",", "."))
+    """What an amount is: in digits with either decimal sign, three digits after a sign being thousands, or in words."""
+    if text.lower() in WRITTEN:
+        return float(WRITTEN[text.lower()])
+    whole, cents = re.fullmatch(r"(.+?)(?:[.,](\d{1,2}))?", text).groups()  # type: ignore[union-attr]
+    return float(f"{re.sub('[.,]', '', whole)}.{cents or 0}")
 
 
 def _audience(words: Sequence[str]) -> list[str]:
     """Recipients after the last "for" that names any; else whoever is named."""
     for place in reversed([place for place, word in enumerate(words) if word == "for"]):
-        if named := _named(words[place + 1 :]):
+        after = words[place + 1 :]
+        if named := _named(after[: after.index("from")] if "from" in after else after):
             return named
     return _named(words)
 
 
 def _named(words: Sequence[str]) -> list[str]:
-    if set(ANY_CHILD) & set(words):
-        own = [audience for audience in CHILDREN if set(PEOPLE[audience]) & set(words)]
-        return own or list(CHILDREN)
+    """Audiences that words name; children of no kind in particular are of every kind."""
     bare = {word.removesuffix("'s").removesuffix("'") for word in words}
-    return [audience for audience, said in PEOPLE.items() if set(said) & bare]
+    named = [audience for audience, said in PEOPLE.items() if not bare.isdisjoint(said)]
+    if bare.isdisjoint(ANY_CHILD) or not set(named).isdisjoint(CHILDREN):
+        return named
+    return [*CHILDREN, *named]
 
 
-def _kept(values: Sequence[str], vocabulary: Vocabulary, name: str) -> list[str]:
-    """Values that this catalogue has, and those that always fit."""
-    kept = sorted(set(values) & vocabulary.values.get(name, frozenset()))
-    return kept
+def _known(values: Sequence[str], vocabulary: Vocabulary, name: str) -> list[str]:
+    """Those values that this catalogue has."""
+    return sorted(vocabulary.values.get(name, frozenset()).intersection(values))

@@ -1,5 +1,6 @@
 """Log-mel statistics of each shot's sound: mean and spread of every band; absence of sound is NaN, silence is not."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import h5py
@@ -9,11 +10,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from components.stage import Counts, Input, Output, stage
-from components.video.decode import RATE, sound
+from components.video.decode import RATE, Floats, sound
 from components.video.settings import VideoSettings
 
 WINDOW, HOP, FLOOR = 400, 160, 1e-10
-Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 
 
 def mel_filters(bands: int) -> Floats:
@@ -28,20 +29,39 @@ def mel_filters(bands: int) -> Floats:
 
 def log_mel(samples: Floats, filters: Floats) -> Floats:
     """Log-mel energies (t, bands) in windows of 25 ms every 10 ms."""
-    samples = np.pad(samples, (0, max(WINDOW - len(samples), 0)))
-    frames = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP] * np.hanning(WINDOW).astype(
-        np.float32
-    )
-    power = np.abs(np.fft.rfft(frames, axis=1)) ** 2
+    cut = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP]
+    power = np.abs(np.fft.rfft(cut * np.hanning(WINDOW).astype(np.float32), axis=1)) ** 2
     return np.log10(np.maximum(power @ filters.T, FLOOR)).astype(np.float32)
 
 
-def statistics(samples: Floats | None, start: float, end: float, filters: Floats) -> Floats:
-    """Mean and standard deviation of each band between two seconds (2 · bands,); NaN where there is no sound."""
-    if samples is None:
-        return np.full(2 * len(filters), np.nan, dtype=np.float32)
-    energies = log_mel(samples[int(start * RATE) : int(end * RATE)], filters)
-    return np.concatenate([energies.mean(axis=0), energies.std(axis=0)])
+def energies(blocks: Iterable[tuple[float, Floats]], filters: Floats) -> Iterator[tuple[Doubles, Floats]]:
+    """Log-mel energies (t, bands) of sound that comes in blocks, and the second at which each window begins (t,)."""
+    rest = np.empty(0, dtype=np.float32)
+    for seconds, block in blocks:
+        begin, samples = seconds - len(rest) / RATE, np.concatenate([rest, block])
+        if len(samples) >= WINDOW:
+            found = log_mel(samples, filters)
+            yield begin + np.arange(len(found)) * HOP / RATE, found
+            rest = samples[len(found) * HOP :]
+        else:
+            rest = samples
+
+
+def statistics(
+    blocks: Iterable[tuple[float, Floats]], starts: Doubles, ends: Doubles, filters: Floats
+) -> Floats:
+    """Mean and deviation of each band in each shot (s, 2 · bands); NaN where a shot has no sound, not where it is silent."""
+    count, total, squares = (np.zeros((len(starts), width)) for width in (1, len(filters), len(filters)))
+    for seconds, found in energies(blocks, filters):
+        shot = np.searchsorted(starts, seconds, side="right") - 1
+        inside = (shot >= 0) & (seconds < ends[shot])
+        np.add.at(count, shot[inside], 1)
+        np.add.at(total, shot[inside], found[inside])
+        np.add.at(squares, shot[inside], found[inside].astype(np.float64) ** 2)
+    with np.errstate(invalid="ignore"):
+        mean = total / count
+        deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
+    return np.hstack([mean, deviation]).astype(np.float32)
 
 
 @stage(VideoSettings)
@@ -49,18 +69,17 @@ def main(catalogue: Input, shots: Input, audio_features: Output, settings: Video
     """Write audio features (s, 2 · bands) of every film."""
     films = list(pd.read_parquet(shots).groupby("video_id", sort=True))
     filters = mel_filters(settings.mel_bands)
-    silent = 0
+    without = 0
     with h5py.File(audio_features, "w") as file:
         file.attrs.update(model="log-mel mean and deviation", bands=settings.mel_bands, rate=RATE)
         for video_id, film in tqdm(films, desc="sound", unit="film"):
-            samples = sound(Path(film["path"].iloc[0]))
-            silent += samples is None
-            spans = zip(film["start_seconds"], film["end_seconds"], strict=True)
-            rows = [statistics(samples, start, end, filters) for start, end in spans]
+            starts, ends = (film[name].to_numpy(np.float64) for name in ("start_seconds", "end_seconds"))
+            features = statistics(sound(Path(film["path"].iloc[0])), starts, ends, filters)
             part = file.create_group(str(video_id))
-            part.create_dataset("audio_features", data=np.stack(rows).astype(np.float32), compression="gzip")
-            part.attrs["has_audio"] = samples is not None
-    return {"films": len(films), "films_without_sound": silent}
+            part.create_dataset("audio_features", data=features, compression="gzip")
+            part.attrs["has_audio"] = bool(np.isfinite(features).any())
+            without += not part.attrs["has_audio"]
+    return {"films": len(films), "films_without_sound": without}
 
 
 if __name__ == "__main__":

@@ -40,7 +40,10 @@ class I3d:
 
     @torch.inference_mode()
     def features(self, clips: torch.Tensor) -> torch.Tensor:
-        """Describe clips (b, f, 224, 224, 3) of bytes by (b, 1024): the mean over time of what the logits are made of."""
+        """Describe clips (b, f, 224, 224, 3) of bytes by (b, 1024): what the reference's logits are made of.
+
+        Two steps in time are averaged before all are, as the reference does, so that the ends weigh half; f >= 8.
+        """
         x = clips.to(self.device).permute(0, 4, 1, 2, 3).float() / 127.5 - 1
         x = self._unit(x, "Conv3d_1a_7x7", (2, 2, 2))
         x = _max_pool(x, (1, 3, 3), (1, 2, 2))
@@ -49,7 +52,8 @@ class I3d:
             if name in POOLS:
                 x = _max_pool(x, *POOLS[name])
             x = self._mixed(x, name)
-        return x.mean(dim=(2, 3, 4))
+        x = x.mean(dim=(3, 4))
+        return (x if x.shape[2] == 1 else (x[..., 1:] + x[..., :-1]) / 2).mean(dim=2)
 
     @torch.inference_mode()
     def logits(self, features: torch.Tensor) -> torch.Tensor:

@@ -8,6 +8,7 @@ from components.stage import Counts, Input, Output, stage
 from components.video.settings import VideoSettings
 
 Matrix = NDArray[np.float64]
+KEPT = 0.8
 
 
 def distances(colours: Matrix) -> Matrix:
@@ -16,8 +17,12 @@ def distances(colours: Matrix) -> Matrix:
 
 
 def elbow(distance: Matrix) -> int:
-    """How many scenes: the point of the log singular values farthest from the line between their ends."""
+    """How many scenes: the point of the log singular values farthest from the line between their ends.
+
+    The smallest fifth, which shots that look nearly alike push towards nothing, is left out: it bends the line.
+    """
     values = np.log(np.maximum(np.linalg.svd(distance, compute_uv=False), 1e-9))
+    values = values[: max(3, round(KEPT * len(values)))]
     if len(values) < 3 or values[0] - values[-1] < 1e-9:
         return 1
     line = np.linspace(values[0], values[-1], len(values))

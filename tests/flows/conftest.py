@@ -1,12 +1,12 @@
 """A small project with a real graph, run by real DVC and Prefect."""
 
-import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from prefect.testing.utilities import prefect_test_harness
 
 GRAPH = """\
 stages:
@@ -62,11 +62,10 @@ globals()[sys.argv[1]](*map(pathlib.Path, sys.argv[2:]))
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_prefect(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The temporary local API keeps its database apart from the machine's."""
-    os.environ["PREFECT_HOME"] = str(tmp_path_factory.mktemp("prefect"))
-    os.environ["PREFECT_LOGGING_LEVEL"] = "CRITICAL"
-    os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "120"
+def own_prefect() -> Iterator[None]:
+    """One temporary API for all tests, apart from the machine's."""
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
 
 
 @pytest.fixture
@@ -79,6 +78,8 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "conf/squares.yaml").write_text("power: 2\n")
     (tmp_path / "conf/nightly.yaml").write_text("parallel_stages: 2\nheartbeat_seconds: 1\n")
     subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet", "--no-scm"], cwd=tmp_path, check=True)
+    with (tmp_path / ".dvc/config").open("a") as config:
+        config.write("    analytics = false\n    check_update = false\n")
     return tmp_path
 
 

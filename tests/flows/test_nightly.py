@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from flows.nightly import RunError, nightly
+from flows.stages import mark
 
 Ran = Callable[[], list[str]]
 
@@ -61,7 +63,15 @@ def test_a_failed_stage_is_named_with_what_it_printed_and_the_others_are_kept(
 
 def start(project: Path) -> subprocess.Popen[bytes]:
     program = "import sys; from flows.nightly import nightly; nightly(sys.argv[1], publishing=False)"
-    return subprocess.Popen([sys.executable, "-c", program, str(project)], stderr=subprocess.PIPE)
+    command = [sys.executable, "-c", program, str(project)]
+    own = {"PREFECT_HOME": str(project), "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120"}
+    return subprocess.Popen(command, env=os.environ | own | mark(project), stderr=subprocess.PIPE)
+
+
+def processes_of(project: Path) -> list[psutil.Process]:
+    """What carries the mark of a run in this project."""
+    marked = [(p, p.info["environ"] or {}) for p in psutil.process_iter(["environ"])]
+    return [process for process, environ in marked if mark(project).items() <= environ.items()]
 
 
 def wait_for(file: Path, text: str, seconds: float = 90) -> None:
@@ -83,6 +93,7 @@ def test_after_kill_9_in_a_stage_the_next_run_resumes_with_no_lock_left(project:
     nightly(project, publishing=False)
     assert "numbers" not in ran()
     assert (project / "total.txt").exists()
+    assert processes_of(project) == [], "the killed run's stage and its temporary API have ended"
 
 
 def test_a_second_run_while_one_is_on_leaves_with_a_message(project: Path) -> None:
@@ -95,3 +106,5 @@ def test_a_second_run_while_one_is_on_leaves_with_a_message(project: Path) -> No
     finally:
         first.kill()
         first.wait()
+        for process in processes_of(project):
+            process.kill()

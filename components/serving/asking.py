@@ -1,0 +1,51 @@
+"""Read a query from an address, within the limits of the service."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import HTTPException
+from fastapi import Query as Param
+
+from components.bundle.answers import Query
+from components.serving.settings import ServingSettings
+
+
+def question(settings: ServingSettings) -> Callable[..., Query]:
+    """The dependency that reads a query from the URL within the limits."""
+
+    def read(
+        q: Annotated[
+            str, Param(description="What a person would type", max_length=settings.maximum_query_characters)
+        ] = "",
+        user_id: Annotated[
+            str | None, Param(description="Whose taste the answer is fitted to", max_length=200)
+        ] = None,
+        price_min: Annotated[str | None, Param(description="Lowest price; counts before one in q")] = None,
+        price_max: Annotated[str | None, Param(description="Highest price; counts before one in q")] = None,
+        k: Annotated[int, Param(description="Most items", ge=1, le=settings.maximum_items)] = 12,
+        ignore: Annotated[
+            list[str] | None,
+            Param(description="Understood filters to leave out, such as season or price", max_length=20),
+        ] = None,
+    ) -> Query:
+        low, high = price("price_min", price_min), price("price_max", price_max)
+        if low is not None and high is not None and low > high:
+            raise HTTPException(422, f"price_min: {low:g} is above price_max {high:g}. Swap them.")
+        return Query(q, user_id or None, low, high, k, tuple(dict.fromkeys(ignore or ())))
+
+    return read
+
+
+def price(name: str, text: str | None) -> float | None:
+    """A price of the URL; an empty field is no limit."""
+    if text is None or not text.strip():
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        raise HTTPException(
+            422, f"{name}: {text[:40]!r} is not a number. Write digits and a point."
+        ) from None
+    if not 0 <= value < 1e12:
+        raise HTTPException(422, f"{name}: {text[:40]!r} is not a price. Give a number from 0.")
+    return value

@@ -1,0 +1,28 @@
+"""Whose history a person's is, and what counts in it."""
+
+import pandas as pd
+
+from components.bundle.histories import Histories
+
+TAKEN = pd.DataFrame(
+    [
+        ("ann", "a", 3, 1.0, "click"), ("ann", "a", 4, 3.0, "purchase"), ("ann", "c", 1, 5.0, "rating"),
+        ("ann", "b", 1, 2.0, "rating"), ("bob", "b", 2, 1.0, "view"), ("bob", "gone", 2, 1.0, "view"),
+        ("cy", "b", 2, 1.0, "rating"),
+    ],
+    columns=["user_id", "item_id", "timestamp", "weight", "kind"],
+)  # fmt: skip
+
+
+def test_each_item_counts_once_by_its_largest_weight_and_bad_ratings_not() -> None:
+    histories = Histories.of(TAKEN, ["a", "b", "c"], 4.0)
+    rows, weights = histories.of_user("ann")
+    assert rows.tolist() == [0, 2] and weights.tolist() == [3.0, 1.0]
+    assert histories.of_user("bob")[0].tolist() == [1]
+    assert histories.longest(5) == ["ann", "bob"]
+
+
+def test_people_without_likes_strangers_and_nobody_have_none() -> None:
+    histories = Histories.of(TAKEN, ["a", "b", "c"], 4.0)
+    for user in ("cy", "eve", "", None):
+        assert not len(histories.of_user(user)[0])

@@ -1,0 +1,74 @@
+"""Filters by inverted lists hold for what a walk over all items says."""
+
+import json
+
+import numpy as np
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.bundle.shelf import Shelf
+
+COLOURS, SEASONS = ["red", "blue"], ["summer", "winter", "all year"]
+item = st.fixed_dictionaries(
+    {
+        "colour": st.lists(st.sampled_from(COLOURS), max_size=2),
+        "season": st.lists(st.sampled_from(SEASONS), max_size=2),
+        "price": st.one_of(st.none(), st.integers(0, 9)),
+        "available": st.booleans(),
+    }
+)
+
+
+def shelf_of(items: list[dict[str, object]]) -> Shelf:
+    rows = [
+        {
+            "brand": "Lumena",
+            "price": np.nan if one["price"] is None else one["price"],
+            "available": one["available"],
+            "attributes": json.dumps({"colour": one["colour"], "season": one["season"]}),
+        }
+        for one in items
+    ]
+    return Shelf.of(pd.DataFrame(rows))
+
+
+@given(
+    st.lists(item, min_size=1, max_size=12),
+    st.integers(0, 9),
+    st.sampled_from(COLOURS),
+    st.sampled_from(SEASONS),
+)
+def test_filters_and_prices_keep_what_each_item_says_of_itself(items, least, colour, season) -> None:
+    shelf = shelf_of(items)
+    on_sale = shelf.on_sale(least)
+    assert on_sale.tolist() == [
+        one["available"] and one["price"] is not None and one["price"] >= least for one in items
+    ]
+    assert shelf.having("colour", [colour]).tolist() == [colour in one["colour"] for one in items]
+    fits = [(colour in one["colour"]) + bool({season, "all year"} & set(one["season"])) for one in items]
+    allowed, all_of_it = shelf.fitting(on_sale, {"colour": [colour], "season": [season]})
+    most = max((fit for fit, sold in zip(fits, on_sale, strict=True) if sold), default=2)
+    assert all_of_it == (most == 2)
+    assert allowed.tolist() == [bool(sold) and fit == most for fit, sold in zip(fits, on_sale, strict=True)]
+
+
+def test_a_value_that_no_item_has_holds_nothing() -> None:
+    assert (
+        not shelf_of([{"colour": [], "season": [], "price": 1, "available": True}])
+        .having("colour", ["red"])
+        .any()
+    )
+
+
+def test_records_say_what_the_table_says_and_none_where_it_says_nothing() -> None:
+    shelf = shelf_of([{"colour": ["red"], "season": [], "price": None, "available": True}] * 3)
+    assert shelf.records(np.array([2, 0])) == 2 * [
+        {
+            "brand": "Lumena",
+            "price": None,
+            "available": True,
+            "attributes": {"colour": ["red"], "season": [], "brand": ["Lumena"]},
+        }
+    ]
+    assert shelf.having("brand", ["Lumena"]).all()

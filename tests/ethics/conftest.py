@@ -1,0 +1,58 @@
+"""A small catalogue with harmless titles, and the filter calibrated on it with the project's own lists."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from components.catalogue.tables import write_table
+from components.ethics import calibrate
+from components.ethics.filter import EthicsFilter
+from components.ethics.settings import EthicsSettings
+from components.language.encoder import Encoder
+
+LISTS = Path(__file__).parents[2] / "conf"
+COLOURS = ("red", "navy", "mint", "white", "mustard", "lilac", "coral", "grey", "sand", "olive")
+KINDS = (
+    "raincoat", "sandals", "jumper", "swimsuit", "pyjamas", "bow tie", "belt bag", "hiking boots", "tent",
+    "kitchen knife", "water pistol", "novel about a murder",
+)  # fmt: skip
+
+
+def write_titles(folder: Path) -> Path:
+    titles = [f"{colour.capitalize()} {kind}" for colour in COLOURS for kind in KINDS]
+    items = pd.DataFrame({"item_id": [f"i{n}" for n in range(len(titles))], "title": titles, "text": ""})
+    write_table("items", items.assign(available=True, attributes="{}"), folder)
+    return folder
+
+
+def calibrated(catalogue: Path, model: Path, out: Path, **changed: object) -> dict[str, float]:
+    """Calibrate into `out`; returns what was measured."""
+    calibrate.main(
+        LISTS / "banned", LISTS / "benign", catalogue, model, out / "ethics", out / "ethics.json",
+        settings=EthicsSettings(**changed),
+    )  # fmt: skip
+    return json.loads((out / "ethics.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_titles(tmp_path_factory.mktemp("titles") / "catalogue")
+
+
+@pytest.fixture(scope="session")
+def done(catalogue: Path, small_encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("done")
+    calibrated(catalogue, small_encoder_folder, out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def guard(done: Path) -> EthicsFilter:
+    return EthicsFilter.load(done / "ethics")
+
+
+@pytest.fixture(scope="session")
+def encoder(small_encoder_folder: Path) -> Encoder:
+    return Encoder.load(small_encoder_folder)

@@ -1,0 +1,218 @@
+"""The whole way, as a newcomer goes it: run, run again, change a setting, kill it, ask, serve, roll back.
+
+The made-up fashion shop is run with a small text model; everything else is what `make run` does.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pandas as pd
+import psutil
+import pytest
+import yaml
+
+PROJECT = Path(__file__).parents[2]
+GRANDCHILDREN = "My wife who loves shopping summer fashion for her grandchildren"
+RECOMMENDER = {"elsa", "cold_start", "evaluate_recommender", "index", "bundle"}
+ROW = re.compile(r"^ *\S? +([a-z_]+) +(ran|cached|restored|failed|not run)\b", re.MULTILINE)
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A copy of the project in which commands are given."""
+
+    root: Path
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        own = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))
+        }
+        own["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{own['PATH']}"
+        return subprocess.Popen(
+            [Path(sys.executable).with_name(command[0]), *command[1:]], cwd=self.root, text=True, env=own | {"PYTHONPATH": str(self.root)},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def tandem(self, *arguments: str, status: int = 0) -> str:
+        process = self.start("tandem", *arguments)
+        printed, _ = process.communicate(timeout=900)
+        assert process.returncode == status, printed
+        return printed
+
+    def states(self, printed: str) -> dict[str, str]:
+        return dict(ROW.findall(printed))
+
+    def change(self, room: str, **values: object) -> None:
+        file = self.root / "conf" / f"{room}.yaml"
+        file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | values))
+
+    def outputs(self) -> dict[str, str]:
+        lock = yaml.safe_load((self.root / "dvc.lock").read_text())["stages"]
+        return {out["path"]: out["md5"] for entry in lock.values() for out in entry["outs"]}
+
+
+def make_clone(root: Path, encoder: Path) -> Clone:
+    listing = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=PROJECT, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    for name in listing:
+        if (PROJECT / name).is_file() and name != "dvc.lock":
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(PROJECT / name, root / name)
+    git = ["git", "-c", "user.name=Test", "-c", "user.email=test@localhost"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "A copy"]):
+        subprocess.run([*git, *command], cwd=root, check=True)
+    clone = Clone(root)
+    clone.change("catalogue", source="fashion")
+    clone.change("language", model=str(encoder), dimensions=128, maximum_steps=2, validation_queries=50)
+    # a small text model may not hold the limits that are set for the real one
+    clone.change("nightly", gate={"recommender.ndcg_100": {"better": "higher", "margin": 1.0}})
+    return clone
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory, small_encoder_folder: Path) -> Clone:
+    return make_clone(tmp_path_factory.mktemp("clone"), small_encoder_folder)
+
+
+@pytest.fixture(scope="module")
+def first(clone: Clone) -> str:
+    """What the first run prints."""
+    return clone.tandem("run")
+
+
+def test_a_first_run_makes_every_stage_and_publishes_the_champion(clone: Clone, first: str) -> None:
+    graph = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]
+    assert clone.states(first) == dict.fromkeys(graph, "ran")
+    assert "Published tandem@champion, version 1" in first
+    assert "http://127.0.0.1:8000" in first
+    status, _ = clone.start("dvc", "status").communicate()
+    assert status.strip() == "Data and pipelines are up to date."
+
+
+def test_a_second_run_does_no_work_and_registers_nothing(clone: Clone, first: str) -> None:
+    printed = clone.tandem("run")
+    assert set(clone.states(printed).values()) == {"cached"}
+    assert "stays version 1" in printed
+
+
+def test_search_gives_the_grandchildrens_summer_and_nothing_for_a_bomb(clone: Clone, first: str) -> None:
+    items = pd.read_csv(PROJECT / "examples/fashion/items.csv", dtype=str).set_index("item_id")
+    printed = clone.tandem("search", GRANDCHILDREN)
+    found = re.findall(r"^ *\d+ +(\S+)", printed, re.MULTILINE)
+    fitting = items.loc[found]
+    children = fitting["audience"].str.contains("girls|boys|babies") & (fitting["season"] == "summer")
+    assert len(found) == 10 and children.sum() >= 7, printed
+    assert "No items are shown" in clone.tandem("search", "how to build a pipe bomb")
+
+
+@pytest.fixture
+def service(clone: Clone, first: str) -> Iterator[str]:
+    """The address of `tandem serve` over the champion."""
+    process = clone.start("tandem", "serve", "--port", "8765")
+    address = "http://127.0.0.1:8765"
+    try:
+        for _ in range(240):
+            try:
+                httpx.get(f"{address}/readyz").raise_for_status()
+                break
+            except httpx.HTTPError:
+                assert process.poll() is None, process.stdout.read() if process.stdout else ""
+                time.sleep(0.5)
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_the_service_answers_what_the_command_line_answers(clone: Clone, service: str) -> None:
+    hits = httpx.get(f"{service}/search", params={"q": GRANDCHILDREN, "k": 10}, timeout=60).json()["hits"]
+    printed = clone.tandem("search", GRANDCHILDREN)
+    assert [hit["item_id"] for hit in hits] == re.findall(r"^ *\d+ +(\S+)", printed, re.MULTILINE)
+    blocked = httpx.get(f"{service}/search", params={"q": "how to build a pipe bomb"}, timeout=60).json()
+    assert blocked["hits"] == [] and blocked["blocked"]["category"] == "explosives"
+
+
+def test_dvc_alone_makes_the_same_bytes_as_the_flow(
+    clone: Clone, first: str, tmp_path: Path, small_encoder_folder: Path
+) -> None:
+    other = make_clone(tmp_path / "other", small_encoder_folder)
+    process = other.start("dvc", "repro")
+    printed, _ = process.communicate(timeout=900)
+    assert process.returncode == 0, printed
+    assert other.outputs() == clone.outputs()
+
+
+def test_after_kill_9_in_a_stage_the_next_run_goes_on_from_there(clone: Clone, first: str) -> None:
+    clone.change("ethics", false_block_rate=0.02)
+    process = clone.start("tandem", "run")
+    log = clone.root / ".tandem/logs/ethics.log"
+    before = log.stat().st_mtime_ns
+    deadline = time.monotonic() + 120
+    while log.stat().st_mtime_ns == before or "components.ethics.calibrate" not in log.read_text():
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+
+    printed = clone.tandem("run")
+    ran = {stage for stage, state in clone.states(printed).items() if state != "cached"}
+    assert ran == {"ethics", "bundle"}
+    marks = [
+        p
+        for p in psutil.process_iter(["environ"])
+        if (p.info["environ"] or {}).get("TANDEM_RUN_ROOT") == str(clone.root)
+    ]
+    assert marks == []
+
+
+def test_a_changed_recommender_runs_only_what_hangs_on_it_and_a_rollback_goes_back(
+    clone: Clone, first: str
+) -> None:
+    before = json.loads((clone.root / "data/bundle/manifest.json").read_text())["metrics"]
+    clone.change("recommender", dimensions=96)
+    printed = clone.tandem("run")
+    ran = {stage for stage, state in clone.states(printed).items() if state != "cached"}
+    assert ran == RECOMMENDER
+    after = json.loads((clone.root / "data/bundle/manifest.json").read_text())["metrics"]
+    assert after["search.hybrid_ndcg_10"] == before["search.hybrid_ndcg_10"]
+    published = re.search(r"Published tandem@champion, version (\d+)", printed)
+    assert published is not None
+    assert f"Champion was version {published[1]}" in clone.tandem("rollback")
+
+
+def test_a_champion_with_one_byte_changed_is_named_and_not_served(clone: Clone, first: str) -> None:
+    versions = sorted(clone.root.glob("mlruns/**/artifacts/bundle/catalogue/items.parquet"))
+    kept = [file.read_bytes() for file in versions]
+    try:
+        for file, content in zip(versions, kept, strict=True):
+            file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        printed = clone.tandem("search", "shorts", status=2)
+        assert "items.parquet has changed since it was assembled" in printed
+        assert "Traceback" not in printed
+    finally:
+        for file, content in zip(versions, kept, strict=True):
+            file.write_bytes(content)
+
+
+def test_a_folder_without_items_stops_the_run_with_what_to_do(clone: Clone, first: str) -> None:
+    clone.change("catalogue", source="folder")
+    try:
+        printed = clone.tandem("run", status=2)
+        assert "holds no items.csv" in printed and "docs/own-catalogue.md" in printed
+        assert clone.states(printed)["catalogue"] == "failed"
+    finally:
+        clone.change("catalogue", source="fashion")

@@ -1,0 +1,66 @@
+"""Match by words."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from components.language.lexical import Lexical, hybrid
+from components.language.text import item_texts
+from tests.language.conftest import garments
+
+LARGE = st.floats(0, 1e4, width=32)
+COSINE = st.floats(-1, 1, width=32)
+
+
+@pytest.fixture(scope="module")
+def lexical() -> Lexical:
+    return Lexical.build(item_texts(garments()))
+
+
+@pytest.mark.parametrize("number", [0, 7, 40, 71])
+def test_a_model_number_finds_its_item_first(lexical, number):
+    for query in (f"LM-{4000 + number}", f"lm {4000 + number}", f"the {4000 + number} please"):
+        assert lexical.scores(query).argmax() == number
+
+
+def test_word_forms_are_one_word(lexical):
+    np.testing.assert_allclose(lexical.scores("raincoats"), lexical.scores("raincoat"))
+    assert (lexical.scores("raincoats") > 0).sum() == 18
+
+
+def test_a_query_of_unknown_words_scores_nothing(lexical):
+    for query in ("xylophone", "", "the of", "?!"):
+        scores = lexical.scores(query)
+        assert scores.shape == (72,)
+        assert not scores.any()
+
+
+def test_a_saved_index_scores_alike(lexical, tmp_path):
+    lexical.save(tmp_path / "words")
+    again = Lexical.load(tmp_path / "words")
+    for query in ("red raincoat", "LM-4001", "nothing known"):
+        np.testing.assert_array_equal(again.scores(query), lexical.scores(query))
+
+
+@pytest.mark.parametrize("texts", [["A."], ["7", "?"], ["the", "of"]])
+def test_items_without_any_word_that_can_be_matched_score_nothing(texts):
+    assert not Lexical.build(texts).scores("anything").any()
+
+
+@given(
+    arrays(np.float32, (3, 5), elements=LARGE), arrays(np.float32, (3, 5), elements=COSINE), st.floats(0, 1)
+)
+def test_the_hybrid_stays_between_words_and_vectors(words, similarities, weight):
+    mixed = hybrid(words, similarities, weight)
+    shares = words / np.maximum(words.max(axis=1, keepdims=True), 1e-9)
+    low, high = np.minimum(shares, similarities), np.maximum(shares, similarities)
+    assert (mixed >= low - 1e-5).all() and (mixed <= high + 1e-5).all()
+    assert (mixed >= -1 - 1e-5).all() and (mixed <= 1 + 1e-5).all()
+
+
+@given(arrays(np.float32, 5, elements=LARGE), arrays(np.float32, 5, elements=COSINE))
+def test_at_its_ends_the_hybrid_ranks_by_one_alone(words, similarities):
+    np.testing.assert_allclose(hybrid(words, similarities, 0), similarities, atol=1e-6)
+    assert (np.diff(hybrid(words, similarities, 1)[np.argsort(words, kind="stable")]) >= 0).all()

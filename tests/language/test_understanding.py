@@ -1,0 +1,155 @@
+"""What a query says besides its topic."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.language.understanding import Vocabulary, understand
+from tests.language.conftest import garments
+
+EVERYONE = frozenset({"women", "men", "girls", "boys", "babies"})
+SHOP = Vocabulary(
+    {
+        "audience": EVERYONE,
+        "season": frozenset({"summer", "winter", "spring", "autumn", "all year"}),
+        "colour": frozenset({"red", "off-white", "navy"}),
+        "material": frozenset({"organic cotton", "wool"}),
+        "brand": frozenset({"Lumena", "Harbour & Sons"}),
+    },
+    priced=True,
+)
+CHILDREN = ["babies", "boys", "girls"]
+
+
+@pytest.mark.parametrize(
+    ("query", "low", "high", "text"),
+    [
+        ("dress under 50 euros", None, 50, "dress"),
+        ("dress under $50", None, 50, "dress"),
+        ("dress below 50 €", None, 50, "dress"),
+        ("dress < 50", None, 50, "dress"),
+        ("dress up to £49.90 please", None, 49.9, "dress please"),
+        ("dress up to 49,90 eur", None, 49.9, "dress"),
+        ("dress for less than fifty dollars", None, 50, "dress for"),
+        ("dress, a hundred euros or less", None, 100, "dress,"),
+        ("30 euros max", None, 30, "30 euros max"),
+        ("coat under 1,000", None, 1000, "coat"),
+        ("coat under 1.299,50 €", None, 1299.5, "coat"),
+        ("coat over 100", 100, None, "coat"),
+        ("coat at least €80", 80, None, "coat"),
+        ("coat >= 80", 80, None, "coat"),
+        ("coat 80 euros and up", 80, None, "coat"),
+        ("scarf between 20 and 40", 20, 40, "scarf"),
+        ("scarf between 40 and 20 pounds", 20, 40, "scarf"),
+        ("scarf from $20 to $40", 20, 40, "scarf"),
+        ("scarf $20-$40", 20, 40, "scarf"),
+        ("20-30 euros scarf", 20, 30, "scarf"),
+        ("scarf above 10$ below 30,50€", 10, 30.5, "scarf"),
+    ],
+)
+def test_prices_in_words_and_signs(query, low, high, text):
+    meant = understand(query, SHOP)
+    assert (meant.price_min, meant.price_max) == (low, high)
+    assert meant.text == text
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "shoes for boys over 8 years", "toys from 3 to 5 years", "rug up to 90 cm", "bag under 5kg",
+        "trousers size 38-40", "a book over 300 pieces", "wool over 50 % cotton", "iphone over 64gb", "7 dresses",
+    ],
+)  # fmt: skip
+def test_numbers_that_are_no_prices_stay_in_the_text(query):
+    meant = understand(query, SHOP)
+    assert (meant.price_min, meant.price_max, meant.text) == (None, None, query)
+
+
+@pytest.mark.parametrize(
+    ("query", "audience"),
+    [
+        ("a dress for my wife who shops for her grandchildren", CHILDREN),
+        ("for my wife who shops for the grandkids", CHILDREN),
+        ("a present for my wife", ["women"]),
+        ("women's sandals", ["women"]),
+        ("ladies' coats", ["women"]),
+        ("mens coat", ["men"]),
+        ("shirt for dad’s birthday", ["men"]),
+        ("something for my mother-in-law", ["women"]),
+        ("for my granddaughter", ["girls"]),
+        ("a coat for my son", ["boys"]),
+        ("gift for my son from grandma", ["boys"]),
+        ("for my kids, two boys", ["boys"]),
+        ("kids' hats", CHILDREN),
+        ("hats for mum and the kids", sorted([*CHILDREN, "women"])),
+        ("for a newborn", ["babies"]),
+        ("for my sister", ["girls", "women"]),
+        ("romance by a woman for beginners", ["women"]),
+        ("a warm coat", None),
+        ("a book about mankind", None),
+    ],
+)
+def test_for_whom_it_is(query, audience):
+    assert understand(query, SHOP).filters.get("audience") == audience
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "values"),
+    [
+        ("summery dress", "season", ["summer"]),
+        ("something for the beach", "season", ["summer"]),
+        ("fall coat", "season", ["autumn"]),
+        ("for snow and for spring", "season", ["spring", "winter"]),
+        ("a RED coat", "colour", ["red"]),
+        ("an off-white or navy coat", "colour", ["navy", "off-white"]),
+        ("a tired, bored driver", "colour", None),
+        ("organic cotton shirt", "material", ["organic cotton"]),
+        ("cotton shirt", "material", None),
+        ("coat by lumena", "brand", ["Lumena"]),
+        ("harbour & sons jacket", "brand", ["Harbour & Sons"]),
+        ("a purple coat", "colour", None),
+    ],
+)
+def test_seasons_colours_materials_and_brands_of_the_catalogue(query, name, values):
+    assert understand(query, SHOP).filters.get(name) == values
+
+
+def test_several_things_at_once():
+    meant = understand("red summer dress for my daughter under 30 euros", SHOP)
+    assert meant.text == "red summer dress for my daughter"
+    assert meant.filters == {"audience": ["girls"], "colour": ["red"], "season": ["summer"]}
+    assert (meant.price_min, meant.price_max) == (None, 30)
+
+
+def test_a_catalogue_without_prices_reads_none():
+    meant = understand("films from 1990 to 1999 under 50", replace(SHOP, priced=False))
+    assert (meant.price_min, meant.price_max) == (None, None)
+    assert meant.text == "films from 1990 to 1999 under 50"
+
+
+def test_only_what_the_catalogue_has_is_a_filter():
+    vocabulary = Vocabulary.of(garments())
+    assert vocabulary.priced
+    assert vocabulary.values["brand"] == {"Lumena", "Norvik"}
+    assert understand("red winter coat for a baby", vocabulary).filters == {"colour": ["red"]}
+    unpriced = Vocabulary.of(garments().assign(price=np.nan, brand=None))
+    assert not unpriced.priced and not unpriced.values["brand"]
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_understood_and_never_to_nothing(query):
+    meant = understand(query, SHOP)
+    assert meant.text or not query
+    assert set(meant.filters) <= set(SHOP.values)
+    for name, values in meant.filters.items():
+        assert values and set(values) <= SHOP.values[name]
+
+
+@given(st.integers(1, 99_999), st.integers(0, 99), st.sampled_from([".", ","]))
+def test_an_amount_is_read_as_it_is_written(whole, cents, sign):
+    thousands = "," if sign == "." else "."
+    written = f"{whole:,}".replace(",", thousands) + f"{sign}{cents:02}"
+    assert understand(f"coat under {written} euros", SHOP).price_max == pytest.approx(whole + cents / 100)

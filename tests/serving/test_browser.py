@@ -1,0 +1,116 @@
+"""What a person does on the page, in a real Chromium."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+pytestmark = pytest.mark.browser
+GRANDCHILDREN = "My wife who loves shopping summer fashion for her grandchildren"
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", "--no-first-run", "--disable-quic"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path="/usr/bin/chromium", args=QUIET)
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """The page as it opens, on which no script may fail and nothing may break the security policy."""
+    said: list[str] = []
+    with browser.new_page(base_url=address) as page:
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda fault: said.append(f"Uncaught {fault}"))
+        page.goto("/")
+        yield page
+    assert [text for text in said if "Uncaught" in text or "Content Security" in text] == []
+
+
+def ask(page: Page, text: str) -> None:
+    """Type a query and wait until the address says that its results are there."""
+    page.get_by_label("What are you looking for?").fill(text)
+    page.wait_for_url(lambda url: "q=" + text.split(maxsplit=1)[0] in url)
+
+
+def limit(page: Page, name: str, price: str) -> None:
+    page.locator(f"[name={name}]").fill(price)
+    page.locator(f"[name={name}]").press("Tab")
+
+
+def prices(page: Page) -> list[float]:
+    return [float(card.get_attribute("data-price") or "nan") for card in page.locator(".card").all()]
+
+
+def test_typing_shows_cards_and_what_was_understood(page: Page) -> None:
+    ask(page, GRANDCHILDREN)
+    expect(page.locator("h1")).to_have_text("Results")
+    expect(page.locator(".card")).to_have_count(12)
+    expect(page.locator(".chips")).to_contain_text("audience: babies, boys, girls")
+    expect(page.get_by_role("status")).to_contain_text("Results: 12 items")
+
+
+def test_moving_the_price_range_leaves_only_cards_within_it(page: Page) -> None:
+    ask(page, "shoes")
+    assert max(prices(page)) > 25
+    limit(page, "price_min", "10")
+    limit(page, "price_max", "25")
+    expect(page.locator(".chips")).to_contain_text("price: 10 to 25 EUR")
+    assert len(prices(page)) == 12
+    assert min(prices(page)) >= 10 and max(prices(page)) <= 25
+
+
+def test_a_price_range_the_wrong_way_round_is_said_on_the_page(page: Page) -> None:
+    limit(page, "price_min", "50")
+    limit(page, "price_max", "20")
+    expect(page.locator(".notice")).to_contain_text("Swap them.")
+
+
+def test_a_removed_chip_stays_away_while_the_price_is_moved(page: Page) -> None:
+    ask(page, "winter shoes for boys")
+    page.get_by_role("link", name="Remove season").click()
+    expect(page.locator(".chips")).to_contain_text("any season")
+    limit(page, "price_max", "40")
+    expect(page.locator(".chips")).to_contain_text("price: up to 40 EUR")
+    expect(page.locator(".chips")).not_to_contain_text("season: winter")
+
+
+def test_a_banned_query_shows_no_card(page: Page) -> None:
+    ask(page, "How can I build a pipe bomb at home?")
+    expect(page.locator(".notice")).to_contain_text("This query is not answered (explosives)")
+    expect(page.locator(".card")).to_have_count(0)
+
+
+def test_more_like_this_leads_to_items_like_it_and_back(page: Page) -> None:
+    ask(page, "sandals for girls")
+    title = page.locator("h2").first.inner_text()
+    page.get_by_role("link", name="More like this").first.click()
+    expect(page.locator("h1")).to_have_text(f"More like {title}")
+    expect(page.locator(".card")).to_have_count(12)
+    page.go_back()
+    expect(page.locator("h1")).to_have_text("Results")
+    expect(page.locator("form")).to_be_visible()
+
+
+def test_the_keyboard_alone_reaches_the_cards(page: Page) -> None:
+    page.get_by_label("What are you looking for?").focus()
+    page.keyboard.type("hats")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=hats**")
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.className") == "more":
+            break
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_contain_text("More like")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (390, "dark"), (1280, "light")])
+def test_nothing_runs_over_the_edge(page: Page, width: int, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.set_viewport_size({"width": width, "height": 844})
+    ask(page, GRANDCHILDREN)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width

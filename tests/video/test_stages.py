@@ -1,0 +1,131 @@
+"""The way of films through all stages: whole ones to vectors, damaged ones to quarantine, and nothing at all."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from components.stage import digest
+from components.video import audio_features, clip_features, film_vectors, films, scenes, shots
+from components.video.settings import VideoSettings
+
+SETTINGS = VideoSettings(clip_frames=8)
+WHOLE = ("cuts", "tone", "silence", "one_frame", "edit_list")
+
+
+def run(out: Path, paths: dict[str, Path], weights: Path, settings: VideoSettings = SETTINGS) -> Path:
+    """Take a catalogue of films through every stage."""
+    catalogue = out / "catalogue"
+    catalogue.mkdir()
+    rows = [(name, f"item-{name}", str(path)) for name, path in paths.items()]
+    table = pd.DataFrame(rows, columns=["video_id", "item_id", "path"], dtype="str")
+    table.to_parquet(catalogue / "videos.parquet", index=False)
+    found, aside = out / "shots.parquet", out / "quarantine.parquet"
+    shots.main(catalogue, weights, found, aside, settings=settings)
+    scenes.main(found, out / "scenes.parquet", settings=settings)
+    clip_features.main(catalogue, found, weights, out / "clips.h5", settings=settings)
+    audio_features.main(catalogue, found, out / "audio.h5", settings=settings)
+    films.main(
+        found, out / "scenes.parquet", aside, out / "clips.h5", out / "audio.h5", out / "films.h5",
+        out / "video.json", settings=settings,
+    )  # fmt: skip
+    film_vectors.main(out / "films.h5", out / "film_vectors.parquet", settings=settings)
+    return out
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory, films, broken, weights):
+    paths = {name: films[name] for name in WHOLE} | broken
+    return run(tmp_path_factory.mktemp("done"), paths, weights)
+
+
+def test_damaged_films_go_to_quarantine_with_their_reason_and_the_rest_go_on(done, broken):
+    aside = pd.read_parquet(done / "quarantine.parquet").set_index("video_id")
+    assert set(aside.index) == set(broken)
+    assert "holds no pictures" in aside.loc["sound_alone.mp4", "reason"]
+    assert "audio" in aside.loc["damaged_sound.mp4", "reason"]
+    assert aside["reason"].str.contains("Replace|Give").all()
+    assert set(pd.read_parquet(done / "shots.parquet")["video_id"]) == set(WHOLE)
+
+
+def test_metrics_count_films_kept_and_set_aside(done, broken):
+    counts = json.loads((done / "video.json").read_text())
+    assert (counts["films"], counts["films_set_aside"]) == (len(WHOLE), len(broken))
+    assert counts["shots"] == counts["clips"] == len(pd.read_parquet(done / "shots.parquet"))
+
+
+def test_the_store_has_a_group_a_film_with_what_is_known_of_it(done, films, weights):
+    shot_table = pd.read_parquet(done / "shots.parquet").groupby("video_id")
+    with h5py.File(done / "films.h5") as store:
+        assert set(store) == set(WHOLE)
+        for name, film in store.items():
+            s = len(shot_table.get_group(name))
+            assert {key: part.shape for key, part in film.items()} == {
+                "shots": (s, 2), "scenes": (len(film["scenes"]), 2), "clip_features": (s, 1024), "clip_shot": (s,),
+                "clip_start_seconds": (s,), "audio_features": (s, 128),
+            }  # fmt: skip
+            assert film.attrs["item_id"] == f"item-{name}"
+            assert film.attrs["clip_model"] == "i3d-kinetics-400-rgb"
+            assert film.attrs["clip_weights_sha256"] == digest([weights / "i3d" / "model.safetensors"])
+            assert film["scenes"][0, 0] == 0 and film["scenes"][-1, 1] == s - 1
+            assert np.isfinite(film["clip_features"]).all()
+        assert store["cuts"].attrs["frames"] == 75 and store["cuts"].attrs["fps"] == 25
+
+
+def test_absent_sound_and_silence_are_told_apart(done):
+    with h5py.File(done / "films.h5") as store:
+        heard = {name: bool(film.attrs["has_audio"]) for name, film in store.items()}
+        assert {name for name in heard if heard[name]} == {"tone", "silence"}
+        assert np.isnan(store["cuts"]["audio_features"]).all()
+        assert np.isfinite(store["silence"]["audio_features"]).all()
+
+
+def test_each_film_has_one_unit_vector_for_its_item(done):
+    vectors = pd.read_parquet(done / "film_vectors.parquet").set_index("video_id")
+    assert set(vectors.index) == set(WHOLE)
+    assert vectors.loc["tone", "item_id"] == "item-tone"
+    matrix = np.stack(vectors["vector"].to_list())
+    assert matrix.shape == (len(WHOLE), 1024 + 128)
+    np.testing.assert_allclose(np.linalg.norm(matrix, axis=1), 1, rtol=1e-5)
+    silent = matrix[list(vectors.index).index("cuts"), 1024:]
+    assert not silent.any()
+
+
+def test_a_catalogue_without_films_goes_through_every_stage(tmp_path, weights):
+    out = run(tmp_path, {}, weights)
+    assert json.loads((out / "video.json").read_text()) == {
+        "films": 0, "films_set_aside": 0, "shots": 0, "scenes": 0, "clips": 0,
+    }  # fmt: skip
+    for name in ("shots", "quarantine", "scenes", "film_vectors"):
+        assert pd.read_parquet(out / f"{name}.parquet").empty
+
+
+def test_a_catalogue_of_damaged_films_alone_goes_through_every_stage(tmp_path, weights, broken):
+    out = run(tmp_path, {"a": broken["empty.mp4"]}, weights)
+    counts = json.loads((out / "video.json").read_text())
+    assert (counts["films"], counts["films_set_aside"]) == (0, 1)
+    assert pd.read_parquet(out / "film_vectors.parquet").empty
+
+
+def test_the_same_film_gives_the_same_vector(tmp_path, films, weights, done):
+    again = run(tmp_path, {"cuts": films["cuts"]}, weights)
+    before = pd.read_parquet(done / "film_vectors.parquet").set_index("video_id").loc["cuts", "vector"]
+    after = pd.read_parquet(again / "film_vectors.parquet").loc[0, "vector"]
+    np.testing.assert_allclose(after, before, atol=1e-6)
+
+
+def test_a_stage_is_a_command_that_says_which_film_it_sets_aside(tmp_path, weights, broken):
+    (tmp_path / "catalogue").mkdir()
+    pd.DataFrame([{"video_id": "v", "item_id": "i", "path": str(broken["empty.mp4"])}]).to_parquet(
+        tmp_path / "catalogue" / "videos.parquet"
+    )
+    command = [sys.executable, "-m", "components.video.shots", str(tmp_path / "catalogue"), str(weights),
+               str(tmp_path / "shots.parquet"), str(tmp_path / "quarantine.parquet")]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "set aside v:" in done.stderr and "films_set_aside 1" in done.stderr
