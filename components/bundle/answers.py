@@ -117,12 +117,25 @@ def recommend_for_user(
         hits = _hits(bundle.shelf.records(rows), bundle.popularity[rows], ["Popular"] * len(rows))
         return Answer(hits, note=note if hits else "Nothing fits this price range.")
     allowed[known] = False
-    rows, scores = bundle.taste.search(_unit(weights @ bundle.factors.matrix[known]), k, allowed)
+    rows, scores = _liked(bundle, known, weights, k, allowed)
     likeness = bundle.factors.matrix[rows] @ bundle.factors.matrix[known].T * weights
     titles = bundle.shelf.items["title"].iloc[known[likeness.argmax(axis=1)]]
     reasons = [f"Fits your taste, such as {title}" for title in titles]
     hits = _hits(bundle.shelf.records(rows), scores, reasons)
     return Answer(hits, note=None if hits else "Nothing new fits this price range.")
+
+
+def _liked(
+    bundle: Bundle, known: Rows, weights: Scores, k: int, allowed: NDArray[np.bool_]
+) -> tuple[Rows, Scores]:
+    """The k best allowed rows for a history: those near it by factors and those that its neighbours speak for."""
+    vector = weights @ bundle.factors.matrix[known]
+    near, _ = bundle.taste.search(_unit(vector), max(k, bundle.settings.candidates), allowed)
+    beside = bundle.factors.beside(known, weights)
+    rows = np.union1d(near, np.flatnonzero(allowed & (beside > 0)))
+    scores = (bundle.factors.matrix[rows] @ vector + beside[rows]) / max(float(np.linalg.norm(vector)), 1e-9)
+    best = np.argsort(-scores, kind="stable")[:k]
+    return rows[best], scores[best]
 
 
 def recommend_like_item(bundle: Bundle, item_id: str, k: int) -> Answer:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from components.recommender.content_map import ContentMap
-from components.recommender.interactions import Csr, Floats
+from components.recommender.interactions import Csr, Floats, Indices
 from components.recommender.settings import RecommenderError
 
 CSR_ARRAYS = ("data", "indices", "indptr")
@@ -112,6 +112,13 @@ class Factors:
     def scores(self, user_vector: Floats) -> Floats:
         """How much a user likes every item by the factors alone, (i,); the caller leaves out what the user has."""
         return self.matrix @ user_vector
+
+    def beside(self, rows: Indices, weights: Floats) -> Floats:
+        """What the sparse part adds to every item, (i,), for a history of some rows and their weights; else zeros."""
+        if self.neighbours is None:
+            return np.zeros(len(self.item_ids), np.float32)
+        added: Floats = (weights @ self.neighbours[rows]).astype(np.float32)
+        return added
 
     def predict(self, users: Csr) -> Floats:
         """How much users (b, i) like every item, (b, i), by factors and sparse part; what they have is scored too."""
