@@ -84,7 +84,11 @@ def search(bundle: Bundle, query: Query) -> Answer:
     scores = language + settings.taste_weight * taste + settings.popularity_weight * bundle.popularity[rows]
     best = np.argsort(-scores, kind="stable")[: query.k]
     items = bundle.shelf.records(rows[best])
-    reasons = [_why(item, meant, liked) for item, liked in zip(items, taste[best], strict=True)]
+    said = set(bundle.lexical.words(query.text))
+    reasons = [
+        _why(_matched(bundle, item, meant, said), liked)
+        for item, liked in zip(items, taste[best], strict=True)
+    ]
     return Answer(
         _hits(items, scores[best], reasons),
         meant.filters,
@@ -204,11 +208,17 @@ def _note(bundle: Bundle, query: Query, meant: Understanding, found: bool, fits_
     return None
 
 
-def _why(item: dict[str, Any], meant: Understanding, taste: float) -> str:
-    held = item["attributes"]
-    matched = [
-        value for name, values in meant.filters.items() for value in values if value in held.get(name, [])
+def _matched(bundle: Bundle, item: dict[str, Any], meant: Understanding, said: set[str]) -> list[str]:
+    """The attribute values of an item that were understood, or whose words all stand in the query."""
+    return [
+        value
+        for name, values in item["attributes"].items()
+        for value in values
+        if value in meant.filters.get(name, []) or said.issuperset(bundle.lexical.words(value) or [value])
     ]
+
+
+def _why(matched: list[str], taste: float) -> str:
     reasons = [f"Matches {', '.join(matched)}" if matched else "Matches what you wrote"]
     if taste > TASTE_WORTH_SAYING:
         reasons.append("fits your taste")

@@ -1,5 +1,6 @@
 """Check a catalogue row by row: what cannot be used is set aside with its place and the reason."""
 
+import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -171,3 +172,12 @@ def _check_interactions(sieve: Sieve) -> None:
 def _check_videos(sieve: Sieve) -> None:
     absent = np.array([not Path(str(path)).is_file() for path in sieve.frame["path"]], dtype=bool)
     sieve.reject(absent, "path", "no such file. Put the film there, or mend the path.")
+    sieve.frame["sha256"] = [
+        _hash(Path(path)) if good else None
+        for path, good in zip(sieve.frame["path"], sieve.good, strict=True)
+    ]
+
+
+def _hash(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -39,7 +39,7 @@ TABLES = {
     ),
     "queries": Table({"query_id": "str", "text": "str", "user_id": "str"}, ("query_id", "text"), ("query_id",)),
     "judgements": Table({"query_id": "str", "item_id": "str", "grade": "int64"}, ("query_id", "item_id", "grade")),
-    "videos": Table({"video_id": "str", "item_id": "str", "path": "str"}, ("video_id", "item_id", "path"), ("video_id",)),
+    "videos": Table({"video_id": "str", "item_id": "str", "path": "str", "sha256": "str"}, ("video_id", "item_id", "path"), ("video_id",)),
     "quarantine": Table({"table": "str", "row": "int64", "field": "str", "value": "str", "reason": "str"}, ()),
 }  # fmt: skip
 
@@ -90,7 +90,7 @@ def read_judgements(folder: Path) -> pd.DataFrame:
 
 
 def read_videos(folder: Path) -> pd.DataFrame:
-    """Films and the items that they belong to."""
+    """Films and the items that they belong to; another film under the same name has another hash."""
     return _read("videos", folder)
 
 

@@ -35,10 +35,16 @@ class Lexical:
         """Write the index to a folder."""
         self.retriever.save(str(folder))
 
+    def words(self, text: str) -> list[str]:
+        """The words of a text as they are matched: stemmed, without those that say nothing."""
+        words: list[str] = bm25s.tokenize(text, stemmer=self.stemmer, show_progress=False, return_ids=False)[
+            0
+        ]
+        return words
+
     def scores(self, query: str) -> NDArray[np.float32]:
         """Score every item (i,); zero where no word of the query stands in its text."""
-        words = bm25s.tokenize(query, stemmer=self.stemmer, show_progress=False, return_ids=False)[0]
-        known = [word for word in words if word in self.retriever.vocab_dict]
+        known = [word for word in self.words(query) if word in self.retriever.vocab_dict]
         if not known:
             return np.zeros(self.retriever.scores["num_docs"], dtype=np.float32)
         return np.asarray(self.retriever.get_scores(known), dtype=np.float32)

@@ -65,7 +65,7 @@ def statistics(
 
 
 @stage(VideoSettings)
-def main(catalogue: Input, shots: Input, audio_features: Output, settings: VideoSettings) -> Counts:
+def main(shots: Input, audio_features: Output, settings: VideoSettings) -> Counts:
     """Write audio features (s, 2 · bands) of every film."""
     films = list(pd.read_parquet(shots).groupby("video_id", sort=True))
     filters = mel_filters(settings.mel_bands)

@@ -45,20 +45,16 @@ def describe(network: I3d, film: pd.DataFrame, settings: VideoSettings) -> dict[
 
 
 @stage(VideoSettings)
-def main(
-    catalogue: Input, shots: Input, weights: Input, clip_features: Output, settings: VideoSettings
-) -> Counts:
+def main(shots: Input, weights: Input, clip_features: Output, settings: VideoSettings) -> Counts:
     """Write the described clips of every film."""
     films = list(pd.read_parquet(shots).groupby("video_id", sort=True))
     folder = Path(resolve("i3d", weights))
     total = 0
     with h5py.File(clip_features, "w") as file:
-        file.attrs.update(
-            model="i3d-kinetics-400-rgb",
-            weights_sha256=digest([folder / "model.safetensors"]),
-            units="seconds",
-        )
-        network = I3d(folder)
+        file.attrs.update(model="i3d-kinetics-400-rgb", units="seconds")
+        if films:
+            file.attrs["weights_sha256"] = digest([folder / "model.safetensors"])
+            network = I3d(folder)
         for video_id, film in tqdm(films, desc="I3D", unit="film"):
             part = file.create_group(str(video_id))
             for name, array in describe(network, film, settings).items():

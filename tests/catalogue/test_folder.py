@@ -139,3 +139,12 @@ def test_formats_agree_and_no_row_is_lost(records: list[dict[str, str]]) -> None
         if csv:
             pd.testing.assert_frame_equal(other["items"], csv["items"])
             assert len(csv["items"]) + len(csv["quarantine"]) == len(records)
+
+
+def test_another_film_under_the_same_name_is_told_by_its_hash(tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    hashes = []
+    for content in (b"one", b"two"):
+        (tmp_path / "videos" / "8.mp4").write_bytes(content)
+        hashes.append(catalogue(tmp_path, items=ITEMS)["videos"]["sha256"].item())
+    assert hashes[0] != hashes[1]

@@ -22,14 +22,14 @@ def run(out: Path, paths: dict[str, Path], weights: Path, settings: VideoSetting
     """Take a catalogue of films through every stage."""
     catalogue = out / "catalogue"
     catalogue.mkdir()
-    rows = [(name, f"item-{name}", str(path)) for name, path in paths.items()]
-    table = pd.DataFrame(rows, columns=["video_id", "item_id", "path"], dtype="str")
+    rows = [(name, f"item-{name}", str(path), digest([path])) for name, path in paths.items()]
+    table = pd.DataFrame(rows, columns=["video_id", "item_id", "path", "sha256"], dtype="str")
     table.to_parquet(catalogue / "videos.parquet", index=False)
     found, aside = out / "shots.parquet", out / "quarantine.parquet"
     shots.main(catalogue, weights, found, aside, settings=settings)
     scenes.main(found, out / "scenes.parquet", settings=settings)
-    clip_features.main(catalogue, found, weights, out / "clips.h5", settings=settings)
-    audio_features.main(catalogue, found, out / "audio.h5", settings=settings)
+    clip_features.main(found, weights, out / "clips.h5", settings=settings)
+    audio_features.main(found, out / "audio.h5", settings=settings)
     films.main(
         found, out / "scenes.parquet", aside, out / "clips.h5", out / "audio.h5", out / "films.h5",
         out / "video.json", settings=settings,
@@ -121,9 +121,9 @@ def test_the_same_film_gives_the_same_vector(tmp_path, films, weights, done):
 
 def test_a_stage_is_a_command_that_says_which_film_it_sets_aside(tmp_path, weights, broken):
     (tmp_path / "catalogue").mkdir()
-    pd.DataFrame([{"video_id": "v", "item_id": "i", "path": str(broken["empty.mp4"])}]).to_parquet(
-        tmp_path / "catalogue" / "videos.parquet"
-    )
+    pd.DataFrame(
+        [{"video_id": "v", "item_id": "i", "path": str(broken["empty.mp4"]), "sha256": ""}]
+    ).to_parquet(tmp_path / "catalogue" / "videos.parquet")
     command = [sys.executable, "-m", "components.video.shots", str(tmp_path / "catalogue"), str(weights),
                str(tmp_path / "shots.parquet"), str(tmp_path / "quarantine.parquet")]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
