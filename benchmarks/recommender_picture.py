@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import matplotlib.pyplot as plt
 import typer
+from matplotlib.ticker import NullFormatter
 
 OWN, PEER = "#c2410c", "#475569"
 
@@ -27,6 +28,7 @@ def draw(axes: Any, report: dict[str, Any]) -> None:
             name, (seconds, mean), xytext=(5, 4), textcoords="offset points", fontsize=8, color=colour
         )
     axes.set_xscale("log")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.25)
     axes.set_title(f"{report['data']}: {report['items']} items", fontsize=10)
     axes.set_xlabel("CPU seconds of a fit")
