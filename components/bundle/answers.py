@@ -154,7 +154,7 @@ def recommend_like_item(bundle: Bundle, item_id: str, k: int) -> Answer:
     kinds = (bundle.text, bundle.taste)
     near = [kind.search(kind.vectors[row], candidates, allowed)[0] for kind in kinds]
     rows = np.unique(np.concatenate(near))
-    scores = np.mean([kind.vectors[rows] @ kind.vectors[row] for kind in kinds], axis=0)
+    scores = np.mean([kind.vectors[rows] @ _unit(kind.vectors[row]) for kind in kinds], axis=0)
     best = np.argsort(-scores, kind="stable")[:k]
     why = f"Like {bundle.shelf.items['title'].iloc[row]}"
     return Answer(_hits(bundle.shelf.records(rows[best]), scores[best], [why] * len(best)))

@@ -12,10 +12,10 @@ from components.catalogue.tables import read_items
 from components.recommender.content_map import ContentMap, unit
 from components.recommender.evaluate import popularity_scorer
 from components.recommender.factors import Factors
-from components.recommender.interactions import Csr, Floats, rows_with_items
+from components.recommender.interactions import Csr, Floats, hold_out, rows_with_items
 from components.recommender.metrics import Score, per_user
 from components.recommender.settings import RecommenderError, RecommenderSettings
-from components.recommender.train import fit, read, users_of
+from components.recommender.train import fit, mean_ndcg, read, scorer, users_of
 from components.stage import Counts, Input, Output, stage
 
 
@@ -58,19 +58,47 @@ def directions(content: Floats, dimensions: int) -> Floats:
     return unit(np.pad(kept, ((0, 0), (0, max(0, dimensions - kept.shape[1])))))
 
 
+def choose_length(
+    elsa: Factors, content: Floats, validation: Csr, ridge: float, settings: RecommenderSettings
+) -> float:
+    """How long guessed rows are beside unit rows that were learnt, so that neither crowds the other out.
+
+    Some warm items (content (i, c)) are guessed from the others and ranked among them for validation users (u, i);
+    the length of best NDCG@100 over all items is taken, the shortest of equal ones.
+    """
+    hidden = np.random.default_rng(settings.seed).random(len(content)) < settings.cold_share
+    learnt = ContentMap.learn(content[~hidden], elsa.matrix[~hidden], ridge)
+    history, held_out = rows_with_items(*hold_out(validation, settings.held_out_share, settings.seed))
+    shown = Csr(history.multiply(~hidden[None, :]))
+
+    def quality(length: float) -> float:
+        matrix = np.where(hidden[:, None], length * learnt(content), elsa.matrix)
+        return mean_ndcg(scorer(matrix), shown, held_out, settings.dimensions)
+
+    return max(sorted(settings.cold_lengths), key=quality)
+
+
 def complete(
-    elsa: Factors, item_ids: NDArray[np.object_], content: Floats, settings: RecommenderSettings
-) -> tuple[Factors, float]:
-    """ELSA's factors where there are any, guesses elsewhere, in the order of `item_ids`; and the penalty taken."""
+    elsa: Factors,
+    item_ids: NDArray[np.object_],
+    content: Floats,
+    validation: Csr,
+    settings: RecommenderSettings,
+) -> tuple[Factors, dict[str, float]]:
+    """ELSA's factors where there are any, guesses elsewhere, in the order of `item_ids`; and what was chosen.
+
+    content: (i, c). validation: users × items.
+    """
     known = elsa.over(item_ids)
     warm = np.flatnonzero(~known.cold)
     if not len(warm):
-        return replace(known, matrix=directions(content, settings.dimensions)), 0.0
+        return replace(known, matrix=directions(content, settings.dimensions)), {}
     ridge = choose_ridge(content[warm], known.matrix[warm], settings)
+    length = choose_length(elsa.over(item_ids[warm]), content[warm], validation[:, warm], ridge, settings)
     learnt = ContentMap.learn(content[warm], known.matrix[warm], ridge)
-    matrix = learnt(content)
+    matrix = length * learnt(content)
     matrix[warm] = known.matrix[warm]
-    return replace(known, matrix=matrix, content=learnt), ridge
+    return replace(known, matrix=matrix, content=learnt), {"ridge": ridge, "cold_length": length}
 
 
 def judge(
@@ -133,15 +161,13 @@ def main(
         )
     warm = np.isin(item_ids, trained.item_ids)
     content = np.hstack([text, film_features(film_vectors, item_ids, warm)])
-    factors, ridge = complete(trained, item_ids, content, settings)
-    factors.save(item_factors)
     interactions = read(catalogue, settings)
-    users = [
-        rows_with_items(interactions.of(users_of(split, part))[:, np.flatnonzero(warm)])[0]
-        for part in ("train", "validation", "test")
-    ]
+    parts = [interactions.of(users_of(split, part)) for part in ("train", "validation", "test")]
+    factors, chosen = complete(trained, item_ids, content, parts[1], settings)
+    factors.save(item_factors)
+    users = [rows_with_items(part[:, np.flatnonzero(warm)])[0] for part in parts]
     report = judge(users[0], users[1], users[2], content[warm], settings)
-    report |= {"warm_items": int(warm.sum()), "cold_items": int((~warm).sum()), "ridge": ridge}
+    report |= {"warm_items": int(warm.sum()), "cold_items": int((~warm).sum())} | chosen
     metrics.write_text(json.dumps(report, indent=2) + "\n")
     return report
 

@@ -20,7 +20,7 @@ CSR_ARRAYS = ("data", "indices", "indptr")
 
 @dataclass(frozen=True)
 class Factors:
-    """Rows of length 1, one an item, in the order of `item_ids`.
+    """Rows of length 1 where they were learnt, shorter where they are guessed, in the order of `item_ids`.
 
     matrix: (i, d). interactions: training users who liked the item, (i,). cold: whether the row is a guess from
     the item's content, (i,). neighbours: the sparse part S (i, i), where there is one; a user's row x then scores

@@ -34,4 +34,9 @@ class RecommenderSettings(Settings):
     cold_ridges: tuple[float, ...] = Field(
         (0.1, 1.0, 10.0, 100.0), min_length=1, description="Penalties tried for the map of cold items"
     )
+    cold_lengths: tuple[float, ...] = Field(
+        (0.1, 0.2, 0.3, 0.5, 0.7, 1.0),
+        min_length=1,
+        description="Lengths tried for guessed factors beside learnt ones of length 1",
+    )
     bootstrap_samples: int = Field(500, ge=10, description="Resamplings behind each interval")

@@ -67,13 +67,26 @@ def test_new_items_get_the_factors_of_their_kind_from_their_text(done):
     factors = Factors.load(done / "item_factors")
     assert factors.item_ids.tolist() == [f"i{number}" for number in range(63)]
     assert np.flatnonzero(factors.cold).tolist() == [60, 61, 62]
-    np.testing.assert_allclose(np.linalg.norm(factors.matrix, axis=1), 1, rtol=1e-5)
+    lengths = np.linalg.norm(factors.matrix, axis=1)
+    chosen = json.loads((done / "cold_start.json").read_text())["cold_length"]
+    np.testing.assert_allclose(lengths, np.where(factors.cold, chosen, 1), rtol=1e-5)
     for taste in range(3):
         scores = factors.scores(factors.user_vector([f"i{20 * taste + item}" for item in range(5)]))
         assert scores[60:].argmax() == taste
     report = json.loads((done / "cold_start.json").read_text())
     assert report["map_ndcg_100"] > 1.3 * report["popularity_ndcg_100"]
     assert report["cold_items"] == 3
+
+
+def test_guesses_that_tell_nothing_are_kept_short_so_that_they_do_not_crowd_out_what_is_known(project, done):
+    elsa = Factors.load(done / "elsa")
+    users = train.read(project / "catalogue", SETTINGS).matrix[:, :60]
+    taste = np.load(project / "text.npy")[:60]
+    nothing = np.random.default_rng(2).normal(size=taste.shape).astype(np.float32)
+    telling, empty = (
+        cold_start.choose_length(elsa, content, users, 1.0, SETTINGS) for content in (taste, nothing)
+    )
+    assert empty < telling
 
 
 def test_the_same_inputs_make_the_same_bytes(project, done, tmp_path):
