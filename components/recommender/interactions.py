@@ -9,6 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from components.catalogue.liking import liked
+
 Csr = sparse.csr_matrix
 Indices = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -36,19 +38,16 @@ def collect(interactions: pd.DataFrame, item_ids: Sequence[str], minimum_rating:
 
     A good rating counts 1, a click, view or purchase its weight; of several the largest counts.
     """
-    rated = interactions["kind"] == "rating"
-    liked = interactions[
-        (~rated & (interactions["weight"] > 0)) | (rated & (interactions["weight"] >= minimum_rating))
-    ]
-    liked = liked[liked["item_id"].isin(set(item_ids))]
-    liked = liked.assign(weight=liked["weight"].where(liked["kind"] != "rating", 1.0))
-    liked = liked.groupby(["user_id", "item_id"])[["weight", "timestamp"]].max().reset_index()
-    rows, users = pd.factorize(liked["user_id"], sort=True)
-    columns = pd.Index(item_ids).get_indexer(pd.Index(liked["item_id"]))
+    kept = liked(interactions, minimum_rating)
+    kept = kept[kept["item_id"].isin(set(item_ids))]
+    kept = kept.assign(weight=kept["weight"].where(kept["kind"] != "rating", 1.0))
+    kept = kept.groupby(["user_id", "item_id"])[["weight", "timestamp"]].max().reset_index()
+    rows, users = pd.factorize(kept["user_id"], sort=True)
+    columns = pd.Index(item_ids).get_indexer(pd.Index(kept["item_id"]))
     order = np.lexsort((columns, rows))
-    weights = liked["weight"].to_numpy(dtype=np.float32)[order]
+    weights = kept["weight"].to_numpy(dtype=np.float32)[order]
     matrix = Csr((weights, (rows[order], columns[order])), shape=(len(users), len(item_ids)))
-    seconds = liked["timestamp"].to_numpy(dtype=np.int64)[order]
+    seconds = kept["timestamp"].to_numpy(dtype=np.int64)[order]
     return Interactions(matrix, np.asarray(users, dtype=object), np.asarray(item_ids, dtype=object), seconds)
 
 
