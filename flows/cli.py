@@ -66,7 +66,7 @@ def run() -> None:
 
 @app.command()
 def demo(
-    source: Annotated[str, typer.Argument(help="fashion, movielens or folder")] = "fashion",
+    source: Annotated[str, typer.Argument(help="fashion or movielens")] = "fashion",
     host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on")] = 8000,
     serving: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve it when it is ready")] = True,

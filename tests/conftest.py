@@ -35,7 +35,7 @@ def small_encoder_folder() -> Path:
 @pytest.fixture(scope="session")
 def bundle_folder(small_encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle of the made-up shop, made by every stage of the graph; not to be written to."""
-    from fashion import make_bundle
+    from tests.fashion import make_bundle
 
     return make_bundle(tmp_path_factory.mktemp("fashion"), small_encoder_folder)
 

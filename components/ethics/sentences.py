@@ -10,7 +10,7 @@ from components.ethics.settings import EthicsError
 
 CATEGORIES = {
     "explosives", "weapons", "violence", "self-harm", "sexual content", "minors", "hate", "drugs", "fraud",
-    "malware", "stalking", "poisons",
+    "malware", "stalking", "poisons", "extremism", "theft", "harassment", "trafficking", "disinformation",
 }  # fmt: skip
 
 

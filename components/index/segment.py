@@ -19,6 +19,7 @@ from components.index.settings import SegmentError
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+FORMAT = 2
 HEADER = 3  # float32-sized words before the vector of an angular node: descendants, two children
 CACHED_ROWS = 256
 
@@ -53,11 +54,15 @@ class Segment:
         if not described.is_file():
             raise SegmentError(f"{described} is missing. Run the stage index again.")
         index = json.loads(described.read_text())
+        if index["format"] != FORMAT:
+            raise SegmentError(
+                f"{described} has format {index['format']}, not {FORMAT}. Run the stage index again."
+            )
         if name not in index["segments"]:
             raise SegmentError(f"{described} has no segment {name}. It has {', '.join(index['segments'])}.")
         entry, file = index["segments"][name], folder / f"{name}.ann"
         vectors = _map_vectors(file, entry["rows"], entry["dims"])
-        annoy = AnnoyIndex(entry["dims"], "angular")
+        annoy = AnnoyIndex(entry["dims"] + 1, "angular")
         annoy.load(str(file))
         return cls(annoy, vectors, Plan(**index["plan"]))
 
@@ -95,7 +100,8 @@ class Segment:
         """
         n_candidates = min(len(self), ceil(max(2 * k, self.plan.candidates) / share))
         n_nodes = max(ceil(self.plan.search_nodes / share), n_candidates)
-        rows = np.array(self.annoy.get_nns_by_vector(vector, n_candidates, n_nodes), dtype=np.int64)
+        lifted = np.append(vector, np.float32(0))
+        rows = np.array(self.annoy.get_nns_by_vector(lifted, n_candidates, n_nodes), dtype=np.int64)
         if allowed is not None:
             rows = rows[allowed[rows]]
         return _best(rows, self._scores(rows, vector), k)
@@ -110,12 +116,12 @@ class Segment:
 
 
 def _map_vectors(file: Path, rows: int, dims: int) -> Scores:
-    """The vectors (rows, dims) inside an Annoy file of angular nodes, without a copy."""
-    words = dims + HEADER
+    """The vectors (rows, dims) inside an Annoy file of lifted angular nodes, without a copy."""
+    words = HEADER + dims + 1
     if not file.is_file() or file.stat().st_size < rows * words * 4 or file.stat().st_size % (words * 4):
         raise SegmentError(f"{file} is missing or not whole. Run the stage index again.")
     nodes = np.memmap(file, dtype=np.float32, mode="r")[: rows * words].reshape(rows, words)
-    return np.asarray(nodes[:, HEADER:])
+    return np.asarray(nodes[:, HEADER:-1])
 
 
 def _best(rows: Rows, scores: Scores, k: int) -> tuple[Rows, Scores]:

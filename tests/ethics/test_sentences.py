@@ -36,7 +36,7 @@ def test_all_files_of_a_folder_count_and_each_sentence_once(tmp_path):
     [
         (
             "fine,fraud,1,en,us\nbad,frod,1,en,us\n",
-            r"ours\.csv, row 3: unknown category 'frod'\. Use one of drugs,",
+            r"ours\.csv, row 3: unknown category 'frod'\. Use one of disinformation, drugs,",
         ),
         ("a,fraud,1,en,us\n  ,fraud,1,en,us\n", r"ours\.csv, row 3: the sentence is empty\. Write one"),
         ("first, this,fraud,1,en,us\n", r"ours\.csv, row 2: too many or too few fields\. Quote a sentence"),

@@ -80,3 +80,22 @@ def test_a_cut_file_and_an_unknown_segment_are_refused(folder, tmp_path):
     (tmp_path / "text.ann").write_bytes((folder / "text.ann").read_bytes()[:1001])
     with pytest.raises(SegmentError, match=r"text\.ann is missing or not whole"):
         Segment.open(tmp_path, "text")
+
+
+def test_short_vectors_do_not_crowd_long_ones_out_of_the_candidates(tmp_path: Path) -> None:
+    draw = np.random.default_rng(3)
+    centre = draw.normal(size=16)
+    near = centre + 0.1 * draw.normal(size=(1500, 16))
+    far = centre + 1.5 * draw.normal(size=(1500, 16))
+    rows = [
+        0.1 * near / np.linalg.norm(near, axis=1, keepdims=True),
+        far / np.linalg.norm(far, axis=1, keepdims=True),
+    ]
+    vectors = np.vstack(rows).astype(np.float32)
+    write_index(
+        [str(row) for row in range(len(vectors))], {"taste": vectors}, tmp_path, IndexSettings(exact_rows=0)
+    )
+    found, scores = Segment.open(tmp_path, "taste").search(centre.astype(np.float32), 10)
+    expected = vectors @ centre.astype(np.float32)
+    assert set(found) == set(np.argsort(-expected)[:10])
+    np.testing.assert_allclose(scores, np.sort(expected)[::-1][:10], rtol=1e-5)
