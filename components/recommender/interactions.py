@@ -1,6 +1,6 @@
 """Interactions as a sparse matrix, and the parts of a held-out user's history."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,9 @@ from scipy import sparse
 Csr = sparse.csr_matrix
 Indices = NDArray[np.int64]
 Floats = NDArray[np.float32]
+ENTRY = np.dtype(
+    [("user", np.int32), ("item", np.int32), ("weight", np.float32), ("seconds", np.int64)]
+)  # as read
 
 
 @dataclass(frozen=True)
@@ -36,20 +39,46 @@ def collect(interactions: pd.DataFrame, item_ids: Sequence[str], minimum_rating:
 
     A good rating counts 1, a click, view or purchase its weight; of several the largest counts.
     """
-    rated = interactions["kind"] == "rating"
-    liked = interactions[
-        (~rated & (interactions["weight"] > 0)) | (rated & (interactions["weight"] >= minimum_rating))
-    ]
-    liked = liked[liked["item_id"].isin(set(item_ids))]
-    liked = liked.assign(weight=liked["weight"].where(liked["kind"] != "rating", 1.0))
-    liked = liked.groupby(["user_id", "item_id"])[["weight", "timestamp"]].max().reset_index()
-    rows, users = pd.factorize(liked["user_id"], sort=True)
-    columns = pd.Index(item_ids).get_indexer(pd.Index(liked["item_id"]))
-    order = np.lexsort((columns, rows))
-    weights = liked["weight"].to_numpy(dtype=np.float32)[order]
-    matrix = Csr((weights, (rows[order], columns[order])), shape=(len(users), len(item_ids)))
-    seconds = liked["timestamp"].to_numpy(dtype=np.int64)[order]
-    return Interactions(matrix, np.asarray(users, dtype=object), np.asarray(item_ids, dtype=object), seconds)
+    return collect_parts([interactions], item_ids, minimum_rating)
+
+
+def collect_parts(
+    parts: Iterable[pd.DataFrame], item_ids: Sequence[str], minimum_rating: float
+) -> Interactions:
+    """The same from a table that comes in parts, of which one at a time is held beside 20 bytes an entry."""
+    columns = pd.Index(item_ids)
+    numbers: dict[str, int] = {}
+    entries = np.concatenate(
+        [np.zeros(0, ENTRY), *(_liked(part, columns, numbers, minimum_rating) for part in parts)]
+    )
+    user_ids, place = np.unique(np.array(list(numbers), dtype=object), return_inverse=True)
+    cells = place[entries["user"]] * len(columns) + entries["item"]
+    order = np.argsort(cells, kind="stable")
+    cells = cells[order]
+    firsts = np.flatnonzero(np.diff(cells, prepend=-1))
+    weights, seconds = (np.maximum.reduceat(entries[name][order], firsts) for name in ("weight", "seconds"))
+    cells = cells[firsts]
+    starts = np.searchsorted(cells, np.arange(len(user_ids) + 1) * len(columns))
+    matrix = Csr((weights, cells % max(1, len(columns)), starts), shape=(len(user_ids), len(columns)))
+    return Interactions(matrix, user_ids, np.asarray(item_ids, dtype=object), seconds)
+
+
+def _liked(
+    part: pd.DataFrame, columns: pd.Index, numbers: dict[str, int], minimum_rating: float
+) -> NDArray[np.void]:
+    """The entries of a part that tell of liking; users met for the first time get the next of `numbers`."""
+    rated = (part["kind"] == "rating").to_numpy()
+    weights = part["weight"].to_numpy(np.float64)
+    items = part["item_id"].astype("category").cat
+    item = columns.get_indexer(pd.Index(items.categories))[items.codes]
+    kept = np.flatnonzero((item >= 0) & np.where(rated, weights >= minimum_rating, weights > 0))
+    users = part["user_id"].iloc[kept].astype("category").cat.remove_unused_categories().cat
+    number = np.array([numbers.setdefault(user, len(numbers)) for user in users.categories], dtype=np.int32)
+    liked = np.empty(len(kept), ENTRY)
+    liked["user"], liked["item"] = number[users.codes], item[kept]
+    liked["weight"] = np.where(rated, 1, weights)[kept]
+    liked["seconds"] = part["timestamp"].to_numpy(np.int64)[kept]
+    return liked
 
 
 def hold_out(users: Csr, share: float, seed: int) -> tuple[Csr, Csr]:
