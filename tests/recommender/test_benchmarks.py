@@ -56,7 +56,18 @@ def test_a_quick_comparison_writes_every_models_figures(tmp_path):
 @pytest.mark.slow
 def test_a_table_in_parts_is_trained_on_and_its_factors_answer_through_the_index_as_exactly(tmp_path):
     scale, answer = tmp_path / "scale.json", tmp_path / "answer.json"
-    small = "--users 2000 --items 600 --rows 40000 --dimensions 16 --batch-size 50".split()
+    small = [
+        "--users",
+        "2000",
+        "--items",
+        "600",
+        "--rows",
+        "40000",
+        "--dimensions",
+        "16",
+        "--batch-size",
+        "50",
+    ]
     for command in (
         [
             "benchmarks/recommender_scale.py",
