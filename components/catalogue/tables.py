@@ -1,11 +1,13 @@
 """The tables of a catalogue: their columns, and how every room reads them."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from components.stage import TandemError
 
@@ -56,17 +58,21 @@ def write_table(name: str, frame: pd.DataFrame, folder: Path) -> None:
     typed(name, frame).to_parquet(folder / f"{name}.parquet", index=False)
 
 
-def _read(name: str, folder: Path) -> pd.DataFrame:
+def _find(name: str, folder: Path) -> Path:
     file = folder / f"{name}.parquet"
     if not file.is_file():
         raise CatalogueError(f"{file} is missing. Run the stage that makes it: dvc repro catalogue")
-    frame = pd.read_parquet(file)
-    missing = [column for column in TABLES[name].columns if column not in frame]
+    there = pq.read_schema(file).names
+    missing = [column for column in TABLES[name].columns if column not in there]
     if missing:
         raise CatalogueError(
             f"{file} has no column {', '.join(missing)}. Run again: dvc repro --force catalogue"
         )
-    return typed(name, frame)
+    return file
+
+
+def _read(name: str, folder: Path) -> pd.DataFrame:
+    return typed(name, pd.read_parquet(_find(name, folder)))
 
 
 def read_items(folder: Path) -> pd.DataFrame:
@@ -77,6 +83,13 @@ def read_items(folder: Path) -> pd.DataFrame:
 def read_interactions(folder: Path) -> pd.DataFrame:
     """Who did what with which item: timestamps in seconds since 1970, UTC."""
     return _read("interactions", folder)
+
+
+def interaction_parts(folder: Path, rows: int = 1_000_000) -> Iterator[pd.DataFrame]:
+    """The same, so many rows at a time, for tables that no memory holds as text: ids and kinds are categories."""
+    file = pq.ParquetFile(_find("interactions", folder), read_dictionary=["user_id", "item_id", "kind"])
+    for batch in file.iter_batches(rows, columns=list(TABLES["interactions"].columns)):
+        yield batch.to_pandas(ignore_metadata=True)
 
 
 def read_queries(folder: Path) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """Interactions as a sparse matrix, and the parts of a held-out user's history."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,9 @@ from components.catalogue.liking import liked
 Csr = sparse.csr_matrix
 Indices = NDArray[np.int64]
 Floats = NDArray[np.float32]
+ENTRY = np.dtype(
+    [("user", np.int32), ("item", np.int32), ("weight", np.float32), ("seconds", np.int64)]
+)  # as read
 
 
 @dataclass(frozen=True)
@@ -38,17 +41,45 @@ def collect(interactions: pd.DataFrame, item_ids: Sequence[str], minimum_rating:
 
     A good rating counts 1, a click, view or purchase its weight; of several the largest counts.
     """
-    kept = liked(interactions, minimum_rating)
-    kept = kept[kept["item_id"].isin(set(item_ids))]
-    kept = kept.assign(weight=kept["weight"].where(kept["kind"] != "rating", 1.0))
-    kept = kept.groupby(["user_id", "item_id"])[["weight", "timestamp"]].max().reset_index()
-    rows, users = pd.factorize(kept["user_id"], sort=True)
-    columns = pd.Index(item_ids).get_indexer(pd.Index(kept["item_id"]))
-    order = np.lexsort((columns, rows))
-    weights = kept["weight"].to_numpy(dtype=np.float32)[order]
-    matrix = Csr((weights, (rows[order], columns[order])), shape=(len(users), len(item_ids)))
-    seconds = kept["timestamp"].to_numpy(dtype=np.int64)[order]
-    return Interactions(matrix, np.asarray(users, dtype=object), np.asarray(item_ids, dtype=object), seconds)
+    return collect_parts([interactions], item_ids, minimum_rating)
+
+
+def collect_parts(
+    parts: Iterable[pd.DataFrame], item_ids: Sequence[str], minimum_rating: float
+) -> Interactions:
+    """The same from a table that comes in parts, of which one at a time is held beside 20 bytes an entry."""
+    columns = pd.Index(item_ids)
+    numbers: dict[str, int] = {}
+    entries = np.concatenate(
+        [np.zeros(0, ENTRY), *(_entries(part, columns, numbers, minimum_rating) for part in parts)]
+    )
+    user_ids, place = np.unique(np.array(list(numbers), dtype=object), return_inverse=True)
+    cells = place[entries["user"]] * len(columns) + entries["item"]
+    order = np.argsort(cells, kind="stable")
+    cells = cells[order]
+    firsts = np.flatnonzero(np.diff(cells, prepend=-1))
+    weights, seconds = (np.maximum.reduceat(entries[name][order], firsts) for name in ("weight", "seconds"))
+    cells = cells[firsts]
+    starts = np.searchsorted(cells, np.arange(len(user_ids) + 1) * len(columns))
+    matrix = Csr((weights, cells % max(1, len(columns)), starts), shape=(len(user_ids), len(columns)))
+    return Interactions(matrix, user_ids, np.asarray(item_ids, dtype=object), seconds)
+
+
+def _entries(
+    part: pd.DataFrame, columns: pd.Index, numbers: dict[str, int], minimum_rating: float
+) -> NDArray[np.void]:
+    """The entries of a part that tell of liking; users met for the first time get the next of `numbers`."""
+    items = part["item_id"].astype("category").cat
+    item = columns.get_indexer(pd.Index(items.categories))[items.codes]
+    part, item = (kept[item >= 0] for kept in (part, item))
+    told = liked(part.assign(item=item), minimum_rating)
+    users = told["user_id"].astype("category").cat.remove_unused_categories().cat
+    number = np.array([numbers.setdefault(user, len(numbers)) for user in users.categories], dtype=np.int32)
+    entries = np.empty(len(told), ENTRY)
+    entries["user"], entries["item"] = number[users.codes], told["item"]
+    entries["weight"] = told["weight"].where(told["kind"] != "rating", 1.0)
+    entries["seconds"] = told["timestamp"]
+    return entries
 
 
 def hold_out(users: Csr, share: float, seed: int) -> tuple[Csr, Csr]:

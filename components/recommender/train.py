@@ -17,10 +17,17 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from components.catalogue.tables import read_interactions, read_items
+from components.catalogue.tables import interaction_parts, read_items
 from components.recommender.elsa import Elsa, UserBatches
 from components.recommender.factors import Factors
-from components.recommender.interactions import Csr, Floats, Interactions, collect, hold_out, rows_with_items
+from components.recommender.interactions import (
+    Csr,
+    Floats,
+    Interactions,
+    collect_parts,
+    hold_out,
+    rows_with_items,
+)
 from components.recommender.metrics import Score, hits, ndcg, rank
 from components.recommender.neighbours import fit_neighbours
 from components.recommender.settings import RecommenderSettings
@@ -54,29 +61,43 @@ def mean_ndcg(score: Score, history: Csr, held_out: Csr, batch_users: int) -> fl
 
 
 class BestEpoch(pl.Callback):  # type: ignore[misc]
-    """Judge each epoch on the validation users, keep the best factors, stop when they get no better."""
+    """Judge each epoch on the validation users, keep the best factors, stop when they get no better.
+
+    Of several training processes the first judges and the others are told; the model ends with the best factors.
+    """
 
     def __init__(self, history: Csr, held_out: Csr, settings: RecommenderSettings) -> None:
         self.users, self.held_out, self.settings = history, held_out, settings
-        self.epochs: list[dict[str, float]] = []
-        self.best_ndcg, self.best_epoch, self.best = -1.0, 0, np.empty((0, 0), np.float32)
-        self.progress = tqdm(total=settings.epochs, desc="ELSA", unit="epoch")
+        self.best_ndcg, self.best_epoch, self.best = -1.0, 0, torch.empty(0)
+
+    def on_train_start(self, trainer: pl.Trainer, model: Elsa) -> None:
+        """Open the progress line."""
+        self.progress = tqdm(
+            total=self.settings.epochs, desc="ELSA", unit="epoch", disable=not trainer.is_global_zero
+        )
 
     def on_train_epoch_end(self, trainer: pl.Trainer, model: Elsa) -> None:
         """Measure NDCG@100; without validation users every epoch is taken for the best so far."""
-        factors = model.factors().detach().cpu().numpy()
-        value = mean_ndcg(scorer(factors), self.users, self.held_out, self.settings.dimensions)
-        epoch = trainer.current_epoch
-        lost = float(trainer.callback_metrics["loss"])
-        self.epochs.append({"epoch": epoch, "validation_ndcg_100": round(value, 6), "loss": round(lost, 6)})
+        lost = float(trainer.callback_metrics["loss"])  # read by every process, as reading joins their losses
+        if trainer.is_global_zero:
+            self.judge(trainer.current_epoch, lost, model)
+        stale = trainer.current_epoch - self.best_epoch >= self.settings.patience
+        trainer.should_stop = trainer.strategy.broadcast(stale)
+
+    def judge(self, epoch: int, lost: float, model: Elsa) -> None:
+        """Add an epoch to the model's curve, and keep its factors if they are the best."""
+        factors = model.factors().detach().cpu()
+        value = mean_ndcg(scorer(factors.numpy()), self.users, self.held_out, self.settings.dimensions)
+        model.curve.append({"epoch": epoch, "validation_ndcg_100": round(value, 6), "loss": round(lost, 6)})
         if value > self.best_ndcg or self.held_out.shape[0] == 0:
             self.best_ndcg, self.best_epoch, self.best = value, epoch, factors
-        trainer.should_stop = epoch - self.best_epoch >= self.settings.patience
         self.progress.set_postfix(loss=f"{lost:.4f}", ndcg=f"{value:.4f}", refresh=False)
         self.progress.update()
 
     def on_train_end(self, trainer: pl.Trainer, model: Elsa) -> None:
-        """Close the progress line."""
+        """Put the best factors into the model, and close the progress line."""
+        if trainer.is_global_zero:
+            model.weight.data.copy_(self.best)
         self.progress.close()
 
 
@@ -90,11 +111,12 @@ def fit(users: Csr, validation: Csr, settings: RecommenderSettings, start: Float
     torch.manual_seed(settings.seed)
     model = Elsa(users.shape[1], settings.dimensions, settings.learning_rate, start)
     history, held_out = rows_with_items(*hold_out(validation, settings.held_out_share, settings.seed))
-    best = BestEpoch(history, held_out, settings)
     batches = UserBatches(rows_with_items(users)[0], settings.batch_size, settings.seed)
-    _trainer(settings.epochs, best).fit(model, DataLoader(batches, batch_size=None))
-    neighbours = fit_beside(best.best, users, history, held_out, settings) if settings.neighbours else None
-    return Trained(best.best, neighbours, pd.DataFrame(best.epochs))
+    trainer = _trainer(settings, BestEpoch(history, held_out, settings))
+    trainer.fit(model, DataLoader(batches, batch_size=None))
+    factors: Floats = model.weight.detach().numpy()
+    neighbours = fit_beside(factors, users, history, held_out, settings) if settings.neighbours else None
+    return Trained(factors, neighbours, pd.DataFrame(model.curve))
 
 
 def fit_beside(
@@ -120,14 +142,17 @@ def start_from(factors: Floats, rows: NDArray[np.int64], seed: int) -> Floats:
     return start
 
 
-def _trainer(epochs: int, best: BestEpoch) -> Any:
+def _trainer(settings: RecommenderSettings, best: BestEpoch) -> Any:
+    """Processes are spawned for the training alone: a stage reads and writes once."""
+    devices = max(1, torch.cuda.device_count()) if settings.devices == "auto" else settings.devices
     for name in ("pytorch_lightning", "pytorch_lightning.utilities.rank_zero", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     return pl.Trainer(
-        max_epochs=epochs,
+        max_epochs=settings.epochs,
         callbacks=[best],
-        devices=1,
+        devices=devices,
+        strategy="ddp_spawn" if devices > 1 else "auto",
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -144,7 +169,7 @@ def users_of(split: Path, part: str) -> list[str]:
 def read(catalogue: Path, settings: RecommenderSettings) -> Interactions:
     """Usable interactions of the catalogue's users with its items, in the items' order."""
     items = read_items(catalogue)["item_id"].tolist()
-    return collect(read_interactions(catalogue), items, settings.minimum_rating)
+    return collect_parts(interaction_parts(catalogue), items, settings.minimum_rating)
 
 
 @stage(RecommenderSettings, tracked=True)

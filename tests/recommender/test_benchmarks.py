@@ -51,3 +51,37 @@ def test_a_quick_comparison_writes_every_models_figures(tmp_path):
         mean, low, high = row["ndcg_100"]
         assert 0 < low < mean < high < 1
         assert row["peak_rss_mb"] > 0 and row["share_of_items_x_items"] < 0.2
+
+
+@pytest.mark.slow
+def test_a_table_in_parts_is_trained_on_and_its_factors_answer_through_the_index_as_exactly(tmp_path):
+    scale, answer = tmp_path / "scale.json", tmp_path / "answer.json"
+    small = [
+        "--users",
+        "2000",
+        "--items",
+        "600",
+        "--rows",
+        "40000",
+        "--dimensions",
+        "16",
+        "--batch-size",
+        "50",
+    ]
+    for command in (
+        [
+            "benchmarks/recommender_scale.py",
+            *small,
+            "--keep",
+            str(tmp_path / "factors"),
+            "--json",
+            str(scale),
+        ],
+        ["benchmarks/recommender_answer.py", "--factors", str(tmp_path / "factors"), "--json", str(answer)],
+    ):
+        subprocess.run([sys.executable, *command], cwd=ROOT, check=True, capture_output=True)
+    trained, answered = json.loads(scale.read_text()), json.loads(answer.read_text())
+    assert 0.9 * trained["rows"] > trained["pairs"] > 0.5 * trained["rows"]
+    assert trained["loss_at_end"] < trained["loss_at_start"]
+    assert (answered["items"], answered["dimensions"]) == (600, 16)
+    assert answered["factors"]["recall_10"] > 0.95

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from components.recommender.elsa import Elsa, UserBatches, loss, to_batch
+from components.recommender.elsa import Elsa, UserBatches, loss, to_batch, unit_rows
 from components.recommender.settings import RecommenderError, RecommenderSettings
 from components.recommender.train import fit, start_from
 
@@ -33,11 +33,10 @@ def test_the_gram_loss_and_its_gradient_equal_the_dense_ones(seed, users, items,
         x *= draw.uniform(0.5, 3, x.shape)
     weight = torch.tensor(draw.normal(size=(items, dimensions)), requires_grad=True)
     results = []
-    for form in (
-        lambda a: loss(a, to_batch(sparse.csr_matrix(x))),
-        lambda a: dense_loss(a, torch.tensor(x)),
+    for value in (
+        loss(unit_rows(weight), to_batch(sparse.csr_matrix(x))),
+        dense_loss(torch.nn.functional.normalize(weight, dim=1), torch.tensor(x)),
     ):
-        value = form(torch.nn.functional.normalize(weight, dim=1))
         results.append((value.detach(), torch.autograd.grad(value, weight)[0]))
     torch.testing.assert_close(results[0], results[1], atol=1e-6, rtol=1e-6)
 

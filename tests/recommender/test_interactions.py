@@ -2,11 +2,19 @@
 
 import numpy as np
 import pandas as pd
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from components.recommender.interactions import collect, hold_out, hold_out_last
+from components.catalogue.tables import (
+    CatalogueError,
+    interaction_parts,
+    read_interactions,
+    typed,
+    write_table,
+)
+from components.recommender.interactions import collect, collect_parts, hold_out, hold_out_last
 
 COLUMNS = ["user_id", "item_id", "timestamp", "weight", "kind"]
 
@@ -35,6 +43,40 @@ def test_a_table_without_rows_makes_an_empty_matrix():
         pd.DataFrame(columns=COLUMNS).astype({"weight": float, "timestamp": int}), ["x"], 4.0
     )
     assert interactions.matrix.shape == (0, 1)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), rows=st.integers(0, 60), size=st.integers(5, 30))
+def test_a_table_in_parts_makes_the_same_as_the_whole(seed, rows, size):
+    draw = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {
+            "user_id": draw.choice(["u", "v", "w 1", "10", "9"], rows),
+            "item_id": draw.choice(["x", "y", "gone"], rows),
+            "timestamp": draw.integers(0, 100, rows),
+            "weight": draw.choice([-1.0, 0.5, 3.0, 4.0, 5.0, np.nan], rows),
+            "kind": draw.choice(["rating", "click"], rows),
+        }
+    )
+    parts = (table[start : start + size].astype({"user_id": "category"}) for start in range(0, rows, size))
+    whole, joined = collect(table, ["y", "x"], 4.0), collect_parts(parts, ["y", "x"], 4.0)
+    assert joined.user_ids.tolist() == whole.user_ids.tolist() == sorted(whole.user_ids)
+    assert joined.seconds.tolist() == whole.seconds.tolist()
+    np.testing.assert_array_equal(joined.matrix.toarray(), whole.matrix.toarray())
+
+
+def test_a_catalogue_is_read_in_parts_as_it_was_written(tmp_path):
+    table = pd.DataFrame(
+        [("a", "x", 0, 5.0, "rating"), ("b", "y", 1, 1.0, "click"), ("a", "y", 2, 1.0, "view")],
+        columns=COLUMNS,
+    )
+    write_table("interactions", table, tmp_path)
+    parts = list(interaction_parts(tmp_path, rows=2))
+    assert [len(part) for part in parts] == [2, 1]
+    pd.testing.assert_frame_equal(typed("interactions", pd.concat(parts)), read_interactions(tmp_path))
+    (tmp_path / "interactions.parquet").unlink()
+    with pytest.raises(CatalogueError, match="is missing"):
+        next(interaction_parts(tmp_path))
 
 
 @given(seed=st.integers(0, 10_000), share=st.floats(0.05, 0.95))

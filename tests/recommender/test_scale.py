@@ -126,3 +126,22 @@ def test_two_processes_train_as_one_does_on_the_joined_batches(tmp_path: Path):
     np.testing.assert_allclose(one["losses"], two["losses"], atol=1e-4)
     np.testing.assert_allclose(one["factors"], two["factors"], atol=1e-3)
     assert one["losses"][-1] < one["losses"][0]
+
+
+@pytest.mark.slow
+def test_a_stage_trains_in_two_processes_as_in_one_and_stops_at_the_same_epoch():
+    draw = np.random.default_rng(0)
+    taste = np.arange(60) % 6
+    liked = draw.random((300, 60)) < np.where(taste == (np.arange(300) % 6)[:, None], 0.5, 0.02)
+    matrix = Csr(liked.astype(np.float32))
+    settings = RecommenderSettings(
+        dimensions=8, epochs=12, patience=2, batch_size=40, learning_rate=0.1, neighbours=5, seed=3
+    )
+    one, two = (
+        fit(matrix[:240], matrix[240:], settings.model_copy(update={"devices": devices}))
+        for devices in (1, 2)
+    )
+    assert 3 <= len(one.history) == len(two.history) < 12
+    np.testing.assert_allclose(one.history["loss"], two.history["loss"], atol=1e-4)
+    np.testing.assert_allclose(one.factors, two.factors, atol=1e-3)
+    np.testing.assert_allclose(one.neighbours.toarray(), two.neighbours.toarray(), atol=1e-6)
