@@ -224,7 +224,7 @@ def show(results: dict[str, Any]) -> None:
         table.add_row(
             name, *(f"{c[0]:.4f} [{c[1]:.4f}, {c[2]:.4f}]" if isinstance(c, list) else str(c) for c in cells)
         )
-    Console(width=160).print(table)
+    Console(width=160, stderr=True).print(table)
 
 
 def main(
@@ -257,6 +257,7 @@ def main(
         kept = json.loads(file.read_text())["models"] if models and file.is_file() else {}
         report["models"] = kept | results
         file.write_text(json.dumps(report, indent=2) + "\n")
+    typer.echo(json.dumps(report, indent=2))
 
 
 if __name__ == "__main__":
