@@ -26,7 +26,8 @@ def tandem(clips: list[Path], threshold: float) -> list[Spans]:
 
     network, found = open_network(WEIGHTS), []
     for clip in clips:
-        shots = film_shots(network, {"video_id": clip.stem, "item_id": "", "path": str(clip)}, threshold)
+        film = {"video_id": clip.stem, "item_id": "", "path": str(clip), "sha256": ""}
+        shots = film_shots(network, film, threshold)
         found.append([(a["end_frame"], b["start_frame"]) for a, b in pairwise(shots)])
     return found
 

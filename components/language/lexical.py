@@ -20,10 +20,18 @@ class Lexical:
 
     @classmethod
     def build(cls, texts: Sequence[str]) -> "Lexical":
-        """Index texts; where none has a word that can be matched, an empty word stands for them."""
+        """Index texts; where none has a word that can be matched, an empty word stands for them.
+
+        Words are numbered in order: the same texts make the same bytes.
+        """
         lexical = cls(bm25s.BM25())
-        words = bm25s.tokenize(list(texts), stemmer=lexical.stemmer, show_progress=False, return_ids=False)
-        lexical.retriever.index(words if any(words) else [[""]] * len(texts), show_progress=False)
+        found = bm25s.tokenize(list(texts), stemmer=lexical.stemmer, show_progress=False, return_ids=False)
+        told = found if any(found) else [[""]] * len(texts)
+        numbers = {
+            word: number for number, word in enumerate(sorted({word for words in told for word in words}))
+        }
+        ids = [[numbers[word] for word in words] for words in told]
+        lexical.retriever.index((ids, numbers), show_progress=False)
         return lexical
 
     @classmethod

@@ -157,7 +157,7 @@ def test_dvc_alone_makes_the_same_bytes_as_the_flow(
 
 
 def test_after_kill_9_in_a_stage_the_next_run_goes_on_from_there(clone: Clone, first: str) -> None:
-    clone.change("ethics", false_block_rate=0.02)
+    clone.change("ethics", false_block_rate=0.03)
     process = clone.start("tandem", "run")
     log = clone.root / ".tandem/logs/ethics.log"
     before = log.stat().st_mtime_ns

@@ -1,5 +1,10 @@
 """Match by words."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from components.language.lexical import Lexical, hybrid
 from components.language.text import item_texts
+from components.stage import digest
 from tests.language.conftest import garments
 
 LARGE = st.floats(0, 1e4, width=32)
@@ -64,3 +70,16 @@ def test_the_hybrid_stays_between_words_and_vectors(words, similarities, weight)
 def test_at_its_ends_the_hybrid_ranks_by_one_alone(words, similarities):
     np.testing.assert_allclose(hybrid(words, similarities, 0), similarities, atol=1e-6)
     assert (np.diff(hybrid(words, similarities, 1)[np.argsort(words, kind="stable")]) >= 0).all()
+
+
+def test_the_same_texts_make_the_same_bytes_in_another_process(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from components.language.lexical import Lexical; "
+        "Lexical.build(['a red summer dress', 'blue winter coats', '']).save(Path(sys.argv[1]))"
+    )
+    digests = []
+    for seed in ("1", "2"):
+        own = os.environ | {"PYTHONHASHSEED": seed}
+        subprocess.run([sys.executable, "-c", program, str(tmp_path / seed)], env=own, check=True)
+        digests.append(digest([tmp_path / seed]))
+    assert digests[0] == digests[1]

@@ -53,7 +53,7 @@ def network(weights):
 
 
 def shots_of(network, path, name="film"):
-    return film_shots(network, {"video_id": name, "item_id": "i", "path": str(path)}, 0.5)
+    return film_shots(network, {"video_id": name, "item_id": "i", "path": str(path), "sha256": ""}, 0.5)
 
 
 @pytest.mark.parametrize(("name", "cuts"), [("cuts", [1, 2]), ("uneven", [1.4, 2.8])])
