@@ -13,7 +13,7 @@ class EthicsSettings(Settings):
     """How the filter is calibrated and how it reads long texts."""
 
     false_block_rate: float = Field(
-        0.01, gt=0, lt=0.5, description="Share of benign queries that may be blocked"
+        0.015, gt=0, lt=0.5, description="Share of harmless texts that may be blocked"
     )
     maximum_titles: int = Field(600, ge=0, description="Item titles that count as benign queries, at most")
     contrasts: tuple[float, ...] = Field(
