@@ -1,7 +1,7 @@
 """Shots found in clips whose transitions people marked, beside PySceneDetect: python benchmarks/shots.py
 
-Each rule runs over all clips in a process of its own, rules in turn; `pip install scenedetect
-opencv-python-headless` adds the peers, which are left out where they are absent.
+Each rule runs over all clips in a process of its own, rules in turn; `pip install scenedetect` adds
+the peers, which are left out where they are absent.
 """
 
 import argparse
