@@ -89,15 +89,15 @@ def demo(
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that answer, one a core")] = 1,
 ) -> None:
-    """Serve the champion: the page and the API.
+    """Serve the champion, and its successors as they are published: the page and the API.
 
-    Example: [bold]tandem serve --port 8080[/]
+    Example: [bold]tandem serve --port 8080 --workers 2[/]
     """
-    from components.serving.app import serve as listen
+    from flows.service import listen
 
-    folder, version = _champion()
-    listen(folder, host, port, version)
+    listen(host, port, workers)
 
 
 @app.command()
@@ -112,12 +112,14 @@ def search(
 
     Example: [bold]tandem search "animated films for small children" --user 42[/]
     """
-    from components.bundle.answers import Query
     from components.bundle.answers import search as answer
     from components.bundle.load import Bundle
+    from components.bundle.question import Query
+    from flows.service import champion
 
+    _, fetch = champion(ROOT)
     question = Query(text=query, user_id=user, price_min=price_min, price_max=price_max, k=k)
-    found = answer(Bundle.load(_champion()[0]), question)
+    found = answer(Bundle.load(fetch()), question)
     if found.blocked:
         console.print(
             f"No items are shown for this query (category: {found.blocked.category}).", style="yellow"
@@ -129,6 +131,68 @@ def search(
     for place, hit in enumerate(found.hits, 1):
         price = "" if hit.price is None else f"{hit.price:.2f} {hit.currency or ''}"
         table.add_row(str(place), hit.item_id, hit.title, price, hit.why)
+    console.print(table)
+
+
+keys = typer.Typer(
+    help="Keys of the service: who may read, write, or see and erase people.", no_args_is_help=True
+)
+app.add_typer(keys, name="keys")
+
+
+@keys.command("create")
+def create_key(
+    name: Annotated[str, typer.Argument(help="Whom it is for")],
+    scope: Annotated[str, typer.Option(help="read, write or admin; each holds those before it")] = "write",
+) -> None:
+    """Make a key and show it, this once.
+
+    Example: [bold]tandem keys create feed --scope write[/]
+    """
+    from components.serving.keys import SCOPES
+    from components.serving.keys import create_key as create
+    from flows.service import database
+
+    if scope not in SCOPES:
+        raise typer.BadParameter(f"{scope} is none of {', '.join(SCOPES)}")
+    typer.echo(create(database(), name, scope))
+
+
+@keys.command("revoke")
+def revoke_key(name: Annotated[str, typer.Argument(help="Whose key it is")]) -> None:
+    """Make a key worthless at once.
+
+    Example: [bold]tandem keys revoke feed[/]
+    """
+    from components.serving.keys import revoke_key as revoke
+    from flows.service import database
+
+    revoke(database(), name)
+    console.print(f"The key {name} is worthless now.")
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """Show the keys: name, scope, when they were made and revoked.
+
+    Example: [bold]tandem keys list[/]
+    """
+    from datetime import UTC, datetime
+
+    from components.serving.keys import list_keys as listed
+    from flows.service import database
+
+    table = Table(box=None)
+    for heading in ("name", "scope", "made", "revoked"):
+        table.add_column(heading)
+    for key in listed(database()):
+        times = [
+            ""
+            if key[at] is None
+            else datetime.fromtimestamp(float(str(key[at])), UTC).strftime("%Y-%m-%d %H:%M")
+            for at in ("created_at", "revoked_at")
+        ]
+        table.add_row(str(key["name"]), str(key["scope"]), *times)
     console.print(table)
 
 
@@ -184,17 +248,6 @@ def _use_prefect_of(workspace: Path) -> None:
 
 def _settings() -> NightlySettings:
     return NightlySettings.read(ROOT / SETTINGS)
-
-
-def _champion() -> tuple[Path, str]:
-    """The champion's bundle on this machine, and its version."""
-    from flows.registry import Registry, RegistryError
-
-    registry = Registry(_settings().registered_model, ROOT)
-    champion = registry.champion()
-    if champion is None:
-        raise RegistryError(f"{registry.name} has no champion yet. Make one with: tandem run")
-    return registry.bundle(champion), str(champion.version)
 
 
 def _tell(outcome: "Outcome") -> None:

@@ -17,6 +17,7 @@ from flows.graph import Node, read_graph
 from flows.progress import Progress
 from flows.publish import Outcome, publish
 from flows.registry import prepare_tracking
+from flows.service import take_told
 from flows.settings import NightlySettings
 from flows.stages import StageError, end_abandoned, reproduce
 
@@ -76,6 +77,7 @@ def nightly(root: Path = Path(), publishing: bool = True) -> Outcome | None:
     with held:
         end_abandoned(root)
         prepare_tracking(root)
+        take_told(root)
         run_stages(root, settings)
         return publish_bundle(root, settings) if publishing else None
 

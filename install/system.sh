@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs from Debian what Tandem needs and pip cannot bring. Says what it does; does nothing where all is there.
 #   install/system.sh          python3.11 with venv, make, git
-#   install/system.sh test     the same and Chromium for the browser tests
+#   install/system.sh test     the same, Chromium and Postgres for the tests
 set -eu
 
 missing=""
@@ -14,6 +14,7 @@ python3 -c 'import sysconfig, os, sys; sys.exit(not os.path.exists(sysconfig.get
     missing="$missing python3-dev"
 if [ "${1:-}" = test ]; then
     command -v chromium >/dev/null || missing="$missing chromium"
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 fi
 [ -n "$missing" ] || exit 0
 

@@ -1,36 +1,33 @@
 """Answers: search, recommendations for a person, and items like an item; the same for service, pyfunc and CLI."""
 
-from dataclasses import asdict, dataclass, field, replace
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.bundle.load import Bundle
-from components.language.lexical import hybrid
-from components.language.understanding import Understanding, understand
+from components.bundle.question import Query, Question, ask
+from components.bundle.ranking import (
+    Mask,
+    Ranking,
+    by_history,
+    by_language,
+    by_popularity,
+    like_item,
+    page,
+)
 
 Rows = NDArray[np.int64]
-Scores = NDArray[np.float32]
 TASTE_WORTH_SAYING = 0.2  # cosine of a person and an item
 UNKNOWN = "Nothing is known of this person yet"
 
 
 @dataclass(frozen=True)
-class Query:
-    """What a person asks for; `ignore` names understood filters that the person took away."""
-
-    text: str
-    user_id: str | None = None
-    price_min: float | None = None
-    price_max: float | None = None
-    k: int = 12
-    ignore: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Hit:
-    """One item of an answer, and why it is there."""
+    """One item of an answer, and why it is there; explain: the parts of its score, where they were asked for."""
 
     item_id: str
     title: str
@@ -43,6 +40,7 @@ class Hit:
     attributes: dict[str, list[str]]
     score: float
     why: str
+    explain: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,11 @@ class Blocked:
 
 @dataclass(frozen=True)
 class Answer:
-    """Hits in order, what was understood, or why there are none."""
+    """Hits in order, what was understood, or why there are none.
+
+    total: how many items can be paged through. next: the cursor of the page after this. facets: how many of them have
+    each value, where that was asked for.
+    """
 
     hits: list[Hit] = field(default_factory=list)
     understood: dict[str, list[str]] = field(default_factory=dict)
@@ -62,6 +64,9 @@ class Answer:
     price_max: float | None = None
     blocked: Blocked | None = None
     note: str | None = None
+    total: int = 0
+    next: str | None = None
+    facets: dict[str, dict[str, int]] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON shows it."""
@@ -70,76 +75,58 @@ class Answer:
 
 def search(bundle: Bundle, query: Query) -> Answer:
     """Rank items by language, taste and popularity within what the query says; nothing for a banned query."""
-    if not query.text.strip():
-        return browse(bundle, query)
-    verdict = bundle.ethics.judge(query.text, bundle.encoder)
-    if verdict.blocked:
-        return Answer(blocked=Blocked(str(verdict.category)), note="This query is not answered.")
-    meant = _without(understand(query.text, bundle.vocabulary), query)
+    return answer(bundle, ask(bundle, query))
+
+
+def answer(bundle: Bundle, question: Question) -> Answer:
+    """Answer what was asked; without words, by what is known of the person."""
+    query, meant = question.query, question.meant
+    if question.blocked:
+        return Answer(blocked=Blocked(question.blocked), note="This query is not answered.")
     on_sale = bundle.shelf.on_sale(meant.price_min, meant.price_max)
-    allowed, fits_all = bundle.shelf.fitting(on_sale, meant.filters)
-    rows, language = _by_language(bundle, meant.text, allowed, query.k)
-    taste = _taste(bundle, rows, query.user_id)
-    settings = bundle.settings
-    scores = language + settings.taste_weight * taste + settings.popularity_weight * bundle.popularity[rows]
-    best = np.argsort(-scores, kind="stable")[: query.k]
-    items = bundle.shelf.records(rows[best])
-    said = set(bundle.lexical.words(query.text))
-    reasons = [
-        _why(_matched(bundle, item, meant, said), liked)
-        for item, liked in zip(items, taste[best], strict=True)
-    ]
+    for name, values in query.filters.items():
+        on_sale &= bundle.shelf.having(name, values)
+    if question.vector is None:
+        ranking, reason, note = _for_person(bundle, query.user_id, on_sale)
+        shown = _page(bundle, query, ranking)
+        reasons = reason(shown[0])
+    else:
+        allowed, fits_all = bundle.shelf.fitting(on_sale, meant.filters)
+        ranking = by_language(bundle, question, allowed)
+        shown = _page(bundle, query, ranking)
+        reasons = _matches(bundle, question, shown[0])
+        note = _note(bundle, question, bool(len(ranking)), fits_all)
     return Answer(
-        _hits(items, scores[best], reasons),
+        _hits(bundle, shown[0], reasons, query.explain),
         meant.filters,
         meant.price_min,
         meant.price_max,
-        note=_note(bundle, query, meant, bool(len(rows)), fits_all),
+        note=note,
+        total=len(ranking),
+        next=shown[1],
+        facets=count_facets(bundle, ranking) if query.facets else None,
     )
 
 
-def browse(bundle: Bundle, query: Query) -> Answer:
-    """What an empty query shows: the person's recommendations within the price range, else what is popular."""
-    answer = recommend_for_user(bundle, query.user_id, query.k, query.price_min, query.price_max)
-    return replace(answer, price_min=query.price_min, price_max=query.price_max)
-
-
-def recommend_for_user(
-    bundle: Bundle,
-    user_id: str | None,
-    k: int,
-    price_min: float | None = None,
-    price_max: float | None = None,
-) -> Answer:
+def recommend_for_user(bundle: Bundle, user_id: str, k: int, cursor: str | None = None) -> Answer:
     """What a person's history leads to and is not in it; what is popular where there is none."""
-    allowed = bundle.shelf.on_sale(price_min, price_max)
-    known, weights = bundle.histories.of_user(user_id)
+    return search(bundle, Query("", user_id, k=k, cursor=cursor))
+
+
+def recommend_for_session(bundle: Bundle, item_ids: Sequence[str], k: int) -> Answer:
+    """What a session's items lead to, the latest counting most; items that are not there say nothing."""
+    found = [bundle.shelf.row_of(item) for item in item_ids]
+    known = np.array(list(dict.fromkeys(row for row in reversed(found) if row is not None)), np.int64)
+    allowed = bundle.shelf.on_sale()
     if not len(known):
-        rows = np.flatnonzero(allowed)
-        rows = rows[np.argsort(-bundle.popularity[rows], kind="stable")][:k]
-        note = f"{UNKNOWN}; what is popular is shown." if user_id else None
-        hits = _hits(bundle.shelf.records(rows), bundle.popularity[rows], ["Popular"] * len(rows))
-        return Answer(hits, note=note if hits else "Nothing fits this price range.")
+        ranking = by_popularity(bundle, allowed, k)
+        note = "None of these items is known; what is popular is shown."
+        return Answer(_hits(bundle, ranking, ["Popular"] * len(ranking)), note=note, total=len(ranking))
     allowed[known] = False
-    rows, scores = _liked(bundle, known, weights, k, allowed)
-    likeness = bundle.factors.matrix[rows] @ bundle.factors.matrix[known].T * weights
-    titles = bundle.shelf.items["title"].iloc[known[likeness.argmax(axis=1)]]
-    reasons = [f"Fits your taste, such as {title}" for title in titles]
-    hits = _hits(bundle.shelf.records(rows), scores, reasons)
-    return Answer(hits, note=None if hits else "Nothing new fits this price range.")
-
-
-def _liked(
-    bundle: Bundle, known: Rows, weights: Scores, k: int, allowed: NDArray[np.bool_]
-) -> tuple[Rows, Scores]:
-    """The k best allowed rows for a history: those near it by factors and those that its neighbours speak for."""
-    vector = weights @ bundle.factors.matrix[known]
-    near, _ = bundle.taste.search(_unit(vector), max(k, bundle.settings.candidates), allowed)
-    beside = bundle.factors.beside(known, weights)
-    rows = np.union1d(near, np.flatnonzero(allowed & (beside > 0)))
-    scores = (bundle.factors.matrix[rows] @ vector + beside[rows]) / max(float(np.linalg.norm(vector)), 1e-9)
-    best = np.argsort(-scores, kind="stable")[:k]
-    return rows[best], scores[best]
+    weights = (1 / np.sqrt(1 + np.arange(len(known)))).astype(np.float32)
+    ranking = by_history(bundle, known, weights, allowed, k).take(slice(k))
+    reasons = _because(bundle, known, weights, ranking)
+    return Answer(_hits(bundle, ranking, reasons), total=len(ranking))
 
 
 def recommend_like_item(bundle: Bundle, item_id: str, k: int) -> Answer:
@@ -147,59 +134,61 @@ def recommend_like_item(bundle: Bundle, item_id: str, k: int) -> Answer:
 
     Raises KeyError where there is no such item.
     """
-    row = bundle.factors.rows[item_id]
+    row = bundle.shelf.row_of(item_id)
+    if row is None:
+        raise KeyError(item_id)
     allowed = bundle.shelf.on_sale()
     allowed[row] = False
-    candidates = max(k, bundle.settings.candidates)
-    kinds = (bundle.text, bundle.taste)
-    near = [kind.search(kind.vectors[row], candidates, allowed)[0] for kind in kinds]
-    rows = np.unique(np.concatenate(near))
-    scores = np.mean([kind.vectors[rows] @ _unit(kind.vectors[row]) for kind in kinds], axis=0)
-    best = np.argsort(-scores, kind="stable")[:k]
-    why = f"Like {bundle.shelf.items['title'].iloc[row]}"
-    return Answer(_hits(bundle.shelf.records(rows[best]), scores[best], [why] * len(best)))
+    ranking = like_item(bundle, row, allowed, k).take(slice(k))
+    why = f"Like {bundle.shelf.titles(np.array([row]))[0]}"
+    return Answer(_hits(bundle, ranking, [why] * len(ranking)), total=len(ranking))
 
 
-def _without(meant: Understanding, query: Query) -> Understanding:
-    """What was understood, less what the person took away; a given price range counts before one that was read."""
-    filters = {name: values for name, values in meant.filters.items() if name not in query.ignore}
-    read = "price" not in query.ignore
-    low = query.price_min if query.price_min is not None else meant.price_min if read else None
-    high = query.price_max if query.price_max is not None else meant.price_max if read else None
-    if low is not None and high is not None and low > high:
-        low, high = query.price_min, query.price_max
-    return Understanding(meant.text, low, high, filters)
+def count_facets(bundle: Bundle, ranking: Ranking) -> dict[str, dict[str, int]]:
+    """How many items of a ranking have each value of each facet, the most frequent first."""
+    counts: dict[str, Counter[str]] = {}
+    for item in bundle.shelf.records(ranking.rows):
+        category = {"category": [item["category"]]} if item["category"] else {}
+        for name, values in (category | item["attributes"]).items():
+            counts.setdefault(name, Counter()).update(values)
+    return {
+        name: dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
+        for name, found in sorted(counts.items())
+    }
 
 
-def _by_language(bundle: Bundle, text: str, allowed: NDArray[np.bool_], k: int) -> tuple[Rows, Scores]:
-    """Candidates by vectors and by words, with their mixed score."""
-    vector = bundle.encoder.encode([text])[0]
-    candidates = max(k, bundle.settings.candidates)
-    near, _ = bundle.text.search(vector, candidates, allowed)
-    words = bundle.lexical.scores(text)
-    worded = np.flatnonzero(allowed & (words > 0))
-    worded = worded[np.argsort(-words[worded], kind="stable")][:candidates]
-    rows = np.unique(np.concatenate([near, worded]))
-    if not len(rows):
-        return rows, np.zeros(0, dtype=np.float32)
-    return rows, hybrid(words[rows], bundle.text.vectors[rows] @ vector, bundle.lexical_weight)
-
-
-def _taste(bundle: Bundle, rows: Rows, user_id: str | None) -> Scores:
-    """How near a person's taste the items of some rows are: cosines, 0 for a person who is not known."""
+def _for_person(bundle: Bundle, user_id: str | None, allowed: Mask) -> tuple[Ranking, Any, str | None]:
+    """What an empty query shows, with a function that says why of some of it, and a note."""
     known, weights = bundle.histories.of_user(user_id)
-    return bundle.factors.matrix[rows] @ _unit(weights @ bundle.factors.matrix[known])
+    if not len(known):
+        ranking = by_popularity(bundle, allowed, bundle.settings.candidates)
+        note = f"{UNKNOWN}; what is popular is shown." if user_id else None
+        empty = "Nothing fits this price range." if not len(ranking) else None
+        return ranking, lambda shown: ["Popular"] * len(shown), empty or note
+    allowed[known] = False
+    ranking = by_history(bundle, known, weights, allowed, bundle.settings.candidates)
+    note = None if len(ranking) else "Nothing new fits this price range."
+    return ranking, lambda shown: _because(bundle, known, weights, shown), note
 
 
-def _unit(vector: Scores) -> Scores:
-    """A vector at length 1; zeros stay."""
-    return (vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32)
+def _page(bundle: Bundle, query: Query, ranking: Ranking) -> tuple[Ranking, str | None]:
+    return page(ranking.sorted(bundle, query.sort), query.k, query.cursor, bundle.shelf.id_of)
 
 
-def _note(bundle: Bundle, query: Query, meant: Understanding, found: bool, fits_all: bool) -> str | None:
+def _because(bundle: Bundle, known: Rows, weights: NDArray[np.float32], shown: Ranking) -> list[str]:
+    """Which item of a history speaks most for each item shown."""
+    if not len(shown):
+        return []
+    likeness = bundle.taste.vectors_of(shown.rows) @ bundle.taste.vectors_of(known).T * weights
+    titles = bundle.shelf.titles(known[likeness.argmax(axis=1)])
+    return [f"Fits your taste, such as {title}" for title in titles]
+
+
+def _note(bundle: Bundle, question: Question, found: bool, fits_all: bool) -> str | None:
     """What a person should know of an answer besides its hits."""
+    query, meant = question.query, question.meant
     if not found:
-        return "Nothing fits this price range."
+        return "Nothing fits these filters." if query.filters else "Nothing fits this price range."
     if not fits_all:
         wanted = ", ".join(value for values in meant.filters.values() for value in values)
         return f"Nothing here fits all of it: {wanted}. The nearest are shown."
@@ -208,13 +197,23 @@ def _note(bundle: Bundle, query: Query, meant: Understanding, found: bool, fits_
     return None
 
 
-def _matched(bundle: Bundle, item: dict[str, Any], meant: Understanding, said: set[str]) -> list[str]:
+def _matches(bundle: Bundle, question: Question, shown: Ranking) -> list[str]:
+    """Why items fit a text: the values that it names, and the person's taste."""
+    said = set(bundle.words.words(question.query.text))
+    return [
+        _why(_matched(bundle, item, question, said), liked)
+        for item, liked in zip(bundle.shelf.records(shown.rows), shown.parts["taste"], strict=True)
+    ]
+
+
+def _matched(bundle: Bundle, item: dict[str, Any], question: Question, said: set[str]) -> list[str]:
     """The attribute values of an item that were understood, or whose words all stand in the query."""
     return [
         value
         for name, values in item["attributes"].items()
         for value in values
-        if value in meant.filters.get(name, []) or said.issuperset(bundle.lexical.words(value) or [value])
+        if value in question.meant.filters.get(name, [])
+        or said.issuperset(bundle.words.words(value) or [value])
     ]
 
 
@@ -225,7 +224,7 @@ def _why(matched: list[str], taste: float) -> str:
     return " · ".join(reasons)
 
 
-def _hits(items: list[dict[str, Any]], scores: Scores, reasons: list[str]) -> list[Hit]:
+def _hits(bundle: Bundle, shown: Ranking, reasons: Sequence[str], explain: bool = False) -> list[Hit]:
     """Items as an answer shows them."""
     return [
         Hit(
@@ -238,8 +237,9 @@ def _hits(items: list[dict[str, Any]], scores: Scores, reasons: list[str]) -> li
             item["currency"],
             item["image"],
             item["attributes"] | ({"year": [str(item["year"])]} if item["year"] else {}),
-            round(float(score), 4),
+            round(float(shown.scores[place]), 4),
             why,
+            {name: round(float(part[place]), 4) for name, part in shown.parts.items()} if explain else None,
         )
-        for item, score, why in zip(items, scores, reasons, strict=True)
+        for place, (item, why) in enumerate(zip(bundle.shelf.records(shown.rows), reasons, strict=True))
     ]

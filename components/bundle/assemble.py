@@ -5,11 +5,10 @@ import os
 import shutil
 from pathlib import Path
 
-import numpy as np
-
+from components.bundle.histories import Histories
 from components.bundle.load import FORMAT, MANIFEST, hash_file
 from components.bundle.settings import BundleSettings
-from components.catalogue.tables import read_items, read_shop
+from components.catalogue.tables import interaction_parts, read_items, read_shop
 from components.language.lexical import Lexical
 from components.language.text import item_texts
 from components.stage import Counts, Input, Output, stage
@@ -46,7 +45,6 @@ def read_metrics(folder: Path) -> dict[str, float]:
 def main(
     catalogue: Input,
     model: Input,
-    item_vectors: Input,
     queries: Input,
     ethics: Input,
     item_factors: Input,
@@ -63,7 +61,6 @@ def main(
         "catalogue/interactions.parquet": catalogue / "interactions.parquet",
         "catalogue/shop.json": catalogue / "shop.json",
         "model": model,
-        "item_vectors.npy": item_vectors,
         "judged_queries.parquet": queries,
         "ethics": ethics,
         "item_factors": item_factors,
@@ -75,12 +72,14 @@ def main(
         take(source, bundle / name)
     items = read_items(catalogue)
     Lexical.build(item_texts(items)).save(bundle / "lexical")
+    acts = interaction_parts(catalogue)
+    Histories.of(acts, items["item_id"].tolist(), settings.minimum_rating).save(bundle / "histories")
     files = sorted(file for file in bundle.rglob("*") if file.is_file())
     manifest = {
         "format": FORMAT,
         "shop": read_shop(catalogue),
         "items": len(items),
-        "text_dimensions": int(np.load(item_vectors, mmap_mode="r").shape[1]),
+        "text_dimensions": json.loads((index / "index.json").read_text())["segments"]["text"]["dims"],
         "settings": settings.model_dump(),
         "metrics": read_metrics(metrics),
         "files": {str(file.relative_to(bundle)): hash_file(file) for file in files},

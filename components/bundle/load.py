@@ -13,15 +13,18 @@ from components.bundle.histories import Histories
 from components.bundle.query_encoder import QueryEncoder
 from components.bundle.settings import BundleError, BundleSettings
 from components.bundle.shelf import Shelf
-from components.catalogue.tables import read_interactions, read_items
+from components.catalogue.tables import read_items
 from components.ethics.filter import EthicsFilter
+from components.index.growing import Growing
+from components.index.live import LiveSegment
 from components.index.segment import Segment
 from components.language.encoder import Encoder
 from components.language.lexical import Lexical
+from components.language.live_words import LiveWords
 from components.language.understanding import Vocabulary
 from components.recommender.factors import Factors
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 
 
@@ -63,56 +66,75 @@ def verify(folder: Path) -> None:
             raise BundleError(f"{folder / name} has changed since it was assembled. Fetch the version again.")
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(repr=False, eq=False)
 class Bundle:
-    """A published model in memory: items in order, and everything that ranks them.
+    """A published model in memory: items in order, and everything that ranks them; it takes what changes since.
 
-    identity: the manifest's SHA-256, by which the registry knows the bundle too. popularity: (i,), the largest is 1.
+    identity: the manifest's SHA-256, by which the registry knows the bundle too. encoder_identity: of the text model,
+    by which vectors are known. popularity: (i,), the largest is 1. most_popular: the bundle's items in that order.
     """
 
     identity: str
+    encoder_identity: str
     manifest: dict[str, Any]
     settings: BundleSettings
     shelf: Shelf
     histories: Histories
     encoder: QueryEncoder
-    lexical: Lexical
+    words: LiveWords
     vocabulary: Vocabulary
     ethics: EthicsFilter
     factors: Factors
-    text: Segment
-    taste: Segment
-    popularity: NDArray[np.float32]
+    text: LiveSegment
+    taste: LiveSegment
+    popularity: Growing[np.float32]
+    most_popular: NDArray[np.int64]
 
     @classmethod
     def load(cls, folder: Path) -> "Bundle":
-        """Verify, then load; the indexes stay memory-mapped.
+        """Verify, then load; vectors, trees and histories stay memory-mapped.
 
         Raises BundleError where the bundle is not whole.
         """
         verify(folder)
         manifest = read_manifest(folder)
-        settings = BundleSettings(**manifest["settings"])
         items = read_items(folder / "catalogue")
-        interactions = read_interactions(folder / "catalogue")
-        factors = Factors.load(folder / "item_factors")
+        factors = Factors.load(folder / "item_factors").without_matrix()
+        popularity = factors.popularity / max(float(factors.popularity.max(initial=0)), 1e-9)
         return cls(
             hash_file(folder / MANIFEST),
+            _encoder_identity(manifest),
             manifest,
-            settings,
+            BundleSettings(**manifest["settings"]),
             Shelf.of(items),
-            Histories.of(interactions, items["item_id"].tolist(), settings.minimum_rating),
+            Histories.load(folder / "histories"),
             QueryEncoder(Encoder.load(folder / "model").model),
-            Lexical.load(folder / "lexical"),
+            LiveWords(Lexical.load(folder / "lexical")),
             Vocabulary.of(items),
             EthicsFilter.load(folder / "ethics"),
             factors,
-            Segment.open(folder / "index", "text"),
-            Segment.open(folder / "index", "taste"),
-            factors.popularity / max(float(factors.popularity.max(initial=0)), 1e-9),
+            LiveSegment(Segment.open(folder / "index", "text")),
+            LiveSegment(Segment.open(folder / "index", "taste")),
+            Growing(popularity),
+            np.argsort(-popularity, kind="stable"),
         )
 
     @property
     def lexical_weight(self) -> float:
         """The share of words in a language score, as it was chosen on validation queries."""
         return float(self.manifest["metrics"]["search.hybrid_weight"])
+
+    @property
+    def cold_length(self) -> float:
+        """How long the factors of an item are that nobody has met, as it was chosen on validation users."""
+        return float(self.manifest["metrics"].get("cold_start.cold_length", 1.0))
+
+    @property
+    def learnt_items(self) -> int:
+        """How many items the bundle was made with; rows from there on were put since."""
+        return len(self.most_popular)
+
+
+def _encoder_identity(manifest: dict[str, Any]) -> str:
+    files = {name: content for name, content in manifest["files"].items() if name.startswith("model/")}
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()

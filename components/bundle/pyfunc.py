@@ -6,8 +6,9 @@ from typing import Any
 import mlflow
 import pandas as pd
 
-from components.bundle.answers import Query, search
+from components.bundle.answers import search
 from components.bundle.load import Bundle
+from components.bundle.question import Query
 
 
 class Tandem(mlflow.pyfunc.PythonModel):  # type: ignore[misc]

@@ -7,6 +7,7 @@ from components.catalogue.folder import read_folder
 from components.catalogue.movielens import read_movielens
 from components.catalogue.settings import CatalogueSettings
 from components.catalogue.tables import write_table
+from components.catalogue.told import FOLDER, with_told
 from components.stage import Counts, Input, Output, stage
 
 
@@ -25,10 +26,11 @@ def main(
         raw = read_movielens(movielens, clips)
     else:
         raw = read_folder({"fashion": fashion, "folder": folder}[settings.source], settings.decimal)
-    tables = check(raw)
+    tables, through = with_told(check(raw), folder / FOLDER)
     for name, frame in tables.items():
         write_table(name, frame, catalogue)
-    (catalogue / "shop.json").write_text(json.dumps(raw.shop, indent=1, ensure_ascii=False) + "\n")
+    shop = raw.shop | ({"told": through} if through else {})
+    (catalogue / "shop.json").write_text(json.dumps(shop, indent=1, ensure_ascii=False) + "\n")
     aside = tables["quarantine"]["table"].value_counts()
     counts = {name: len(frame) for name, frame in tables.items() if name != "quarantine"}
     counts |= {f"quarantined_{name}": int(aside.get(name, 0)) for name in counts}

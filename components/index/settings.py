@@ -12,14 +12,23 @@ class SegmentError(TandemError):
 class IndexSettings(Settings):
     """How segments are built, and when they are searched exactly."""
 
-    trees: int = Field(50, ge=1, le=1000, description="Annoy trees a segment; more are larger and find more")
-    search_nodes: int = Field(10_000, ge=1, description="Least number of nodes that a search inspects")
-    candidates: int = Field(50, ge=1, description="Least number of candidates that are scored exactly")
-    exact_rows: int = Field(2_000, ge=0, description="Where so few rows are allowed, all are scored exactly")
-    exact_share: float = Field(
-        0.3,
+    directions: int = Field(
+        64, ge=2, le=2048, description="Main directions that the trees are grown over; fewer are faster"
+    )
+    trees: int = Field(20, ge=1, le=1000, description="Annoy trees a segment; more are larger")
+    search_nodes: int = Field(9_000, ge=1, description="Least number of nodes that a search inspects")
+    candidates: int = Field(200, ge=1, description="Least number of candidates that are scored exactly")
+    exact_rows: int = Field(3_000, ge=0, description="Where so few rows are allowed, all are scored exactly")
+    scan_share: float = Field(
+        0.25,
         ge=0,
         le=1,
-        description="Where so small a share of the rows is allowed, all of it is scored exactly",
+        description="Where so small a share of the rows is allowed, all of it is scanned by the main directions",
     )
     recall_queries: int = Field(200, ge=1, description="Sampled queries behind the measured recall")
+    merge_share: float = Field(
+        0.1,
+        gt=0,
+        le=1,
+        description="Where so large a share of the rows has changed, the trees are grown again",
+    )

@@ -1,5 +1,6 @@
 """Match by words: BM25 (Robertson and Zaragoza, 2009) through bm25s, with English stemming."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,13 +10,17 @@ import Stemmer
 from numpy.typing import NDArray
 
 Scores = NDArray[np.floating]
+MEAN_LENGTH = "mean_length.json"
 
 
 class Lexical:
-    """BM25 over the texts of items; row k scores item k."""
+    """BM25 over the texts of items; row k scores item k.
 
-    def __init__(self, retriever: bm25s.BM25) -> None:
-        self.retriever = retriever
+    mean_length: words of a text in the mean, by which the lengths of others are weighed.
+    """
+
+    def __init__(self, retriever: bm25s.BM25, mean_length: float) -> None:
+        self.retriever, self.mean_length = retriever, mean_length
         self.stemmer = Stemmer.Stemmer("english")
 
     @classmethod
@@ -24,9 +29,10 @@ class Lexical:
 
         Words are numbered in order: the same texts make the same bytes.
         """
-        lexical = cls(bm25s.BM25())
-        found = bm25s.tokenize(list(texts), stemmer=lexical.stemmer, show_progress=False, return_ids=False)
+        stemmer = Stemmer.Stemmer("english")
+        found = bm25s.tokenize(list(texts), stemmer=stemmer, show_progress=False, return_ids=False)
         told = found if any(found) else [[""]] * len(texts)
+        lexical = cls(bm25s.BM25(), sum(map(len, told)) / len(told))
         numbers = {
             word: number for number, word in enumerate(sorted({word for words in told for word in words}))
         }
@@ -37,11 +43,13 @@ class Lexical:
     @classmethod
     def load(cls, folder: Path) -> "Lexical":
         """Open a saved index, memory-mapped."""
-        return cls(bm25s.BM25.load(str(folder), mmap=True))
+        mean_length = json.loads((folder / MEAN_LENGTH).read_text())
+        return cls(bm25s.BM25.load(str(folder), mmap=True), mean_length)
 
     def save(self, folder: Path) -> None:
         """Write the index to a folder."""
         self.retriever.save(str(folder))
+        (folder / MEAN_LENGTH).write_text(json.dumps(self.mean_length))
 
     def words(self, text: str) -> list[str]:
         """The words of a text as they are matched: stemmed, without those that say nothing."""

@@ -2,12 +2,13 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
-from components.language.text import says
+from components.language.text import attributes_of, says
 
 CHILDREN = ("girls", "boys", "babies")
 PEOPLE = {
@@ -66,6 +67,16 @@ class Vocabulary:
         return cls(
             {name: frozenset(given) for name, given in values.items()}, bool(items["price"].notna().any())
         )
+
+    def with_item(self, item: Mapping[str, Any]) -> "Vocabulary":
+        """The same with what another item says."""
+        priced = self.priced or item["price"] is not None
+        new = {
+            name: self.values.get(name, frozenset()).union(given)
+            for name, given in attributes_of(item).items()
+            if not self.values.get(name, frozenset()).issuperset(given)
+        }
+        return Vocabulary(self.values | new, priced) if new or priced != self.priced else self
 
 
 @dataclass(frozen=True)

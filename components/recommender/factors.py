@@ -1,7 +1,7 @@
 """Item factors with their ids, and the sparse part beside them: what a user's items say about every other item."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -113,12 +113,22 @@ class Factors:
         """How much a user likes every item by the factors alone, (i,); the caller leaves out what the user has."""
         return self.matrix @ user_vector
 
-    def beside(self, rows: Indices, weights: Floats) -> Floats:
-        """What the sparse part adds to every item, (i,), for a history of some rows and their weights; else zeros."""
-        if self.neighbours is None:
-            return np.zeros(len(self.item_ids), np.float32)
-        added: Floats = (weights @ self.neighbours[rows]).astype(np.float32)
-        return added
+    def beside(self, rows: Indices, weights: Floats) -> tuple[Indices, Floats]:
+        """What the sparse part says for a history of some rows and their weights: rows in order, and how much."""
+        if self.neighbours is None or not len(rows):
+            return np.zeros(0, np.int64), np.zeros(0, np.float32)
+        history = Csr(
+            (weights, (np.zeros(len(rows), np.int64), rows)),
+            shape=(1, self.neighbours.shape[0]),
+            dtype=np.float32,
+        )
+        spoken = history @ self.neighbours
+        spoken.sort_indices()
+        return spoken.indices.astype(np.int64), spoken.data
+
+    def without_matrix(self) -> "Factors":
+        """The same without the rows, for who has them elsewhere."""
+        return replace(self, matrix=np.zeros((len(self.matrix), 0), np.float32))
 
     def predict(self, users: Csr) -> Floats:
         """How much users (b, i) like every item, (b, i), by factors and sparse part; what they have is scored too."""

@@ -1,24 +1,33 @@
 """The page: whole for a browser, its results alone for htmx; everything works without JavaScript."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlencode
 
-from fastapi import Depends, FastAPI, Request, Response
+import numpy as np
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
 
-from components.bundle.answers import Answer, Query, search
-from components.bundle.load import Bundle
+from components.bundle.answers import Answer
+from components.bundle.question import Query
 from components.serving.answers import like
 from components.serving.asking import question
-from components.serving.settings import ServingSettings
+from components.serving.door import Door
+from components.serving.service import Service
 
 TEMPLATES = Path(__file__).parent / "templates"
 HUES = 12
+MOST_VALUES, MOST_FACETS = 8, 8
+SORTS = {
+    "relevance": "best first",
+    "price": "cheapest first",
+    "-price": "dearest first",
+    "-year": "newest first",
+}
 
 
 @dataclass(frozen=True)
@@ -31,34 +40,44 @@ class Chip:
     away: bool = False
 
 
+@dataclass(frozen=True)
+class Choice:
+    """A value that items can be narrowed by, and the address of the page with it or without."""
+
+    value: str
+    count: int
+    chosen: bool
+    address: str
+
+
 class Page:
     """Shows answers to people."""
 
-    def __init__(self, bundle: Bundle, settings: ServingSettings) -> None:
-        self.bundle, self.settings = bundle, settings
+    def __init__(self, service: Service) -> None:
+        self.service, self.settings = service, service.settings
         self.templates = Jinja2Templates(TEMPLATES)
         self.templates.env.filters |= {"hue": hue, "amount": amount}
-        prices = bundle.shelf.items["price"].dropna()
-        self.always = {
-            "shop": bundle.manifest["shop"],
-            "priced": not prices.empty,
-            "people": bundle.histories.longest(settings.people),
-            "longest": settings.maximum_query_characters,
-        }
 
     def show(
         self, request: Request, query: Query, answer: Answer, heading: str, status: int = 200
     ) -> Response:
         """An answer: the whole page, or the results where htmx changes the page in place."""
+        bundle = self.service.model.bundle
         restored = "hx-history-restore-request" in request.headers
         part = "hx-request" in request.headers and not restored
         values = {
-            **self.always,
+            "shop": bundle.manifest["shop"],
+            "priced": bundle.vocabulary.priced,
+            "people": bundle.histories.longest(self.settings.people),
+            "longest": self.settings.maximum_query_characters,
             "query": query,
             "answer": answer,
             "heading": heading,
             "part": part,
-            "chips": chips(query, answer, self.bundle.manifest["shop"].get("currency") or ""),
+            "sorts": SORTS,
+            "facets": choices(query, answer),
+            "more": address(query, cursor=answer.next) if answer.next else None,
+            "chips": chips(query, answer, bundle.manifest["shop"].get("currency") or ""),
         }
         template = "results.html" if part else "page.html"
         return self.templates.TemplateResponse(
@@ -71,26 +90,63 @@ class Page:
         return self.show(request, Query(typed), Answer(note=detail), HTTPStatus(status).phrase, status)
 
 
-def add_page(app: FastAPI, page: Page) -> None:
+def pages(service: Service, door: Door, page: Page) -> APIRouter:
     """The addresses that people open."""
-    bundle = page.bundle
-    asked = Depends(question(page.settings))
+    router = APIRouter(
+        dependencies=[Depends(door.requires("read"))],
+        default_response_class=HTMLResponse,
+        include_in_schema=False,
+    )
+    asked = Depends(question(service.settings))
 
-    @app.get("/", response_class=HTMLResponse, include_in_schema=False)
-    def home(request: Request, query: Query = asked) -> Response:
+    @router.get("/")
+    async def home(request: Request, query: Query = asked) -> Response:
         heading = "Results" if query.text.strip() else "For you" if query.user_id else "Popular now"
-        return page.show(request, query, search(bundle, query), heading)
+        return page.show(request, query, await service.answer(replace(query, facets=True)), heading)
 
-    @app.get("/like/{item_id:path}", response_class=HTMLResponse, include_in_schema=False)
-    def more(request: Request, item_id: str, query: Query = asked) -> Response:
+    @router.get("/like/{item_id:path}")
+    async def more(request: Request, item_id: str, query: Query = asked) -> Response:
+        bundle = await service.current()
         answer = like(bundle, item_id, query.k)
-        title = bundle.shelf.items["title"].iloc[bundle.factors.rows[item_id]]
+        title = bundle.shelf.titles(np.array([bundle.shelf.row_of(item_id)]))[0]
         return page.show(request, query, answer, f"More like {title}")
 
-    @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
-    def docs(request: Request) -> Response:
-        values = {"api": app.openapi(), "shop": bundle.manifest["shop"]}
+    @router.get("/docs")
+    async def docs(request: Request) -> Response:
+        values = {"api": request.app.openapi(), "shop": service.model.bundle.manifest["shop"]}
         return page.templates.TemplateResponse(request, "api.html", values)
+
+    return router
+
+
+def choices(query: Query, answer: Answer) -> dict[str, list[Choice]]:
+    """The values that the found items can be narrowed by, with how many have each, and those that are chosen."""
+    found: dict[str, list[Choice]] = {}
+    for name in {**(answer.facets or {}), **query.filters}:
+        counts, chosen = (answer.facets or {}).get(name, {}), query.filters.get(name, ())
+        values = [*chosen, *(value for value in list(counts)[:MOST_VALUES] if value not in chosen)]
+        if len(values) > 1 or chosen:
+            found[name] = [
+                Choice(
+                    value,
+                    counts.get(value, 0),
+                    value in chosen,
+                    address(query, filter=_toggled(query, name, value), cursor=None),
+                )
+                for value in values
+            ]
+    return dict(list(found.items())[:MOST_FACETS])
+
+
+def _toggled(query: Query, name: str, value: str) -> list[str]:
+    chosen = written(query.filters)
+    one = f"{name}:{value}"
+    return [other for other in chosen if other != one] if one in chosen else [*chosen, one]
+
+
+def written(filters: Mapping[str, Sequence[str]]) -> list[str]:
+    """Filters as the address has them."""
+    return [f"{name}:{value}" for name, values in filters.items() for value in values]
 
 
 def chips(query: Query, answer: Answer, currency: str) -> list[Chip]:
@@ -99,6 +155,16 @@ def chips(query: Query, answer: Answer, currency: str) -> list[Chip]:
     found = [
         Chip(f"{name}: {', '.join(values)}", address(query, ignore=[*ignored, name]), f"Remove {name}")
         for name, values in answer.understood.items()
+    ]
+    found += [
+        Chip(
+            f"{name}: {', '.join(values)}",
+            address(
+                query, filter=written({other: held for other, held in query.filters.items() if other != name})
+            ),
+            f"Remove {name}",
+        )
+        for name, values in query.filters.items()
     ]
     priced = answer.price_min is not None or answer.price_max is not None
     if priced and not answer.blocked:
@@ -125,6 +191,8 @@ def address(query: Query, **new: float | Sequence[str] | None) -> str:
         "price_min": query.price_min,
         "price_max": query.price_max,
         "ignore": list(query.ignore),
+        "filter": written(query.filters),
+        "sort": query.sort if query.sort != "relevance" else None,
     } | new
     return "/?" + urlencode(
         {name: value for name, value in values.items() if value not in (None, "", [])}, doseq=True

@@ -2,12 +2,27 @@
 
 from pydantic import Field
 
-from components.stage import Settings
+from components.stage import Settings, TandemError
+
+
+class ServiceError(TandemError):
+    """A service that cannot start or a change that cannot be taken."""
 
 
 class ServingSettings(Settings):
-    """What the service accepts."""
+    """What the service accepts, from whom, and where it keeps what it was told."""
 
     maximum_query_characters: int = Field(1000, ge=1, description="Longer queries are refused")
     maximum_items: int = Field(100, ge=1, le=1000, description="Most items of one answer")
     people: int = Field(8, ge=0, description="People that the page offers to look through the eyes of")
+    change_log: str = Field(
+        "sqlite:///.tandem/changes.db",
+        description="SQLAlchemy address of the database that changes and keys are kept in",
+    )
+    open_reads: bool = Field(False, description="Whether others than this machine may ask without a key")
+    reads_per_minute: int = Field(12_000, ge=1, description="Most requests a minute of one key or address")
+    writes_per_minute: int = Field(60_000, ge=1, description="Most writes a minute of one key")
+    failures_per_minute: int = Field(20, ge=1, description="Most wrong keys a minute from one address")
+    maximum_body_bytes: int = Field(1_000_000, ge=1000, description="Larger bodies are refused")
+    maximum_batch_lines: int = Field(100_000, ge=1, description="Most items of one batch")
+    watch_seconds: float = Field(2.0, gt=0, description="How often the registry is asked for its champion")

@@ -43,7 +43,7 @@ def test_a_missing_file_is_named(copied: Path) -> None:
 def test_a_bundle_of_another_format_is_refused_before_its_files_are_read(copied: Path) -> None:
     manifest = json.loads((copied / "manifest.json").read_text())
     rewrite(copied / "manifest.json", json.dumps(manifest | {"format": 99}).encode())
-    with pytest.raises(BundleError, match="format 99, not 1"):
+    with pytest.raises(BundleError, match="format 99, not 2"):
         Bundle.load(copied)
 
 
@@ -81,7 +81,7 @@ def test_the_manifest_names_every_file_and_carries_every_figure(bundle_folder: P
 def test_a_bundle_goes_where_it_is_copied(copied: Path, bundle: Bundle) -> None:
     moved = Bundle.load(copied)
     assert moved.identity == bundle.identity
-    assert moved.shelf.items.equals(bundle.shelf.items)
+    assert moved.shelf.table.equals(bundle.shelf.table)
 
 
 def test_what_counts_as_liking_is_the_same_for_training_and_serving() -> None:

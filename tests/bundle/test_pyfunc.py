@@ -6,8 +6,9 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 
-from components.bundle.answers import Query, search
+from components.bundle.answers import search
 from components.bundle.load import Bundle
+from components.bundle.question import Query
 
 
 def test_a_saved_and_loaded_model_answers_as_search_does(

@@ -7,10 +7,10 @@ from components.bundle.load import Bundle
 
 
 def test_a_known_person_gets_new_items_of_their_kind(bundle: Bundle) -> None:
-    titles = set(bundle.shelf.items["title"])
+    titles = set(bundle.shelf.table.to_pandas()["title"])
     for person in bundle.histories.longest(10):
         known, _ = bundle.histories.of_user(person)
-        taken = bundle.shelf.items.iloc[known]
+        taken = bundle.shelf.table.to_pandas().iloc[known]
         hits = recommend_for_user(bundle, person, 20).hits
         assert len(hits) == 20
         assert not {hit.item_id for hit in hits} & set(taken["item_id"])
@@ -24,11 +24,11 @@ def test_a_stranger_gets_what_is_popular_and_is_told(bundle: Bundle) -> None:
     answer = recommend_for_user(bundle, "nobody knows me", 5)
     assert answer.note == "Nothing is known of this person yet; what is popular is shown."
     assert [hit.why for hit in answer.hits] == ["Popular"] * 5
-    assert answer.hits[0].score == max(bundle.popularity[bundle.shelf.available])
+    assert answer.hits[0].score == max(bundle.popularity.values[bundle.shelf.available])
 
 
 def test_items_like_an_item_are_of_its_kind_and_not_itself(bundle: Bundle) -> None:
-    items = bundle.shelf.items.set_index("item_id")
+    items = bundle.shelf.table.to_pandas().set_index("item_id")
     sandal = items.index[items["title"].str.contains("sandals", case=False)][0]
     hits = recommend_like_item(bundle, sandal, 10).hits
     assert len(hits) == 10
@@ -38,7 +38,7 @@ def test_items_like_an_item_are_of_its_kind_and_not_itself(bundle: Bundle) -> No
 
 
 def test_items_like_one_that_is_sold_out_are_still_found(bundle: Bundle) -> None:
-    items = bundle.shelf.items
+    items = bundle.shelf.table.to_pandas()
     gone = items.loc[~items["available"], "item_id"].iloc[0]
     answer = recommend_like_item(bundle, gone, 600)
     assert {hit.item_id for hit in answer.hits} == set(items.loc[items["available"], "item_id"])

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.bundle.answers import Answer, Query, search
+from components.bundle.answers import Answer, search
 from components.bundle.load import Bundle
+from components.bundle.question import Query
 from components.ethics.sentences import read_banned
 
 GRANDCHILDREN = "My wife who loves shopping summer fashion for her grandchildren"
@@ -77,7 +78,7 @@ def test_hits_are_available_within_the_range_unlike_and_at_most_k(
     answer = search(bundle, Query(text, price_min=low, price_max=high, k=k))
     assert len(answer.hits) <= k
     assert len(set(ids(answer))) == len(answer.hits)
-    on_sale = bundle.shelf.items.set_index("item_id")["available"]
+    on_sale = bundle.shelf.table.to_pandas().set_index("item_id")["available"]
     for hit in answer.hits:
         assert on_sale[hit.item_id]
         assert (low or 0) <= (hit.price or 0) <= (high if high is not None else 1e9)
@@ -86,7 +87,7 @@ def test_hits_are_available_within_the_range_unlike_and_at_most_k(
 
 
 def test_an_unavailable_item_is_not_shown_even_for_its_own_title(bundle: Bundle) -> None:
-    gone = bundle.shelf.items[~bundle.shelf.items["available"]]
+    gone = bundle.shelf.table.to_pandas()[~bundle.shelf.table.to_pandas()["available"]]
     assert len(gone)
     for item in gone.to_dict("records"):
         assert item["item_id"] not in ids(search(bundle, Query(item["title"], k=100)))
@@ -120,7 +121,7 @@ def test_a_price_range_without_items_is_said(bundle: Bundle) -> None:
 
 
 def test_a_persons_taste_brings_forward_what_they_took_up(bundle: Bundle) -> None:
-    item_ids = bundle.shelf.items["item_id"].to_numpy()
+    item_ids = bundle.shelf.table.to_pandas()["item_id"].to_numpy()
     everyone = set(ids(search(bundle, Query("summer clothes", k=20))))
     shared = fitted = 0
     for person in bundle.histories.longest(20):
@@ -154,7 +155,7 @@ def test_odd_texts_are_answered(bundle: Bundle, text: str) -> None:
 
 
 def test_a_hit_carries_what_the_catalogue_says(bundle: Bundle) -> None:
-    items = bundle.shelf.items.set_index("item_id")
+    items = bundle.shelf.table.to_pandas().set_index("item_id")
     for hit in search(bundle, Query("dresses")).hits:
         item = items.loc[hit.item_id]
         assert (hit.title, hit.text, hit.price, hit.currency) == (

@@ -23,12 +23,15 @@ item = st.fixed_dictionaries(
 def shelf_of(items: list[dict[str, object]]) -> Shelf:
     rows = [
         {
+            "item_id": f"i{row}",
+            "title": f"Item {row}",
+            "category": None,
             "brand": "Lumena",
             "price": np.nan if one["price"] is None else one["price"],
             "available": one["available"],
             "attributes": json.dumps({"colour": one["colour"], "season": one["season"]}),
         }
-        for one in items
+        for row, one in enumerate(items)
     ]
     return Shelf.of(pd.DataFrame(rows))
 
@@ -63,12 +66,42 @@ def test_a_value_that_no_item_has_holds_nothing() -> None:
 
 def test_records_say_what_the_table_says_and_none_where_it_says_nothing() -> None:
     shelf = shelf_of([{"colour": ["red"], "season": [], "price": None, "available": True}] * 3)
-    assert shelf.records(np.array([2, 0])) == 2 * [
+    assert shelf.records(np.array([2, 0])) == [
         {
+            "item_id": f"i{row}",
+            "title": f"Item {row}",
+            "category": None,
             "brand": "Lumena",
             "price": None,
             "available": True,
             "attributes": {"colour": ["red"], "season": [], "brand": ["Lumena"]},
         }
+        for row in (2, 0)
     ]
     assert shelf.having("brand", ["Lumena"]).all()
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 6), st.one_of(st.none(), item)), max_size=12), st.sampled_from(COLOURS)
+)
+def test_a_shelf_that_items_are_put_on_and_removed_from_is_one_of_what_is_left(changes, colour) -> None:
+    start = [{"colour": ["red"], "season": [], "price": 3, "available": True}] * 4
+    shelf = shelf_of(start)
+    now = dict(enumerate(start))
+    for place, one in changes:
+        if one is None:
+            shelf.remove(f"i{place}")
+            now.pop(place, None)
+        else:
+            put = shelf_of([one]).table.to_pylist()[0] | {"item_id": f"i{place}"}
+            assert shelf.put(put) == shelf.rows[f"i{place}"]
+            now[place] = one
+    for place in range(7):
+        row = shelf.row_of(f"i{place}")
+        assert (row is not None) == (place in now)
+        if row is not None:
+            assert shelf.id_of(row) == f"i{place}"
+            assert shelf.available[row] == now[place]["available"]
+            assert shelf.having("colour", [colour])[row] == (colour in now[place]["colour"])
+            assert shelf.on_sale(5)[row] == (now[place]["available"] and (now[place]["price"] or 0) >= 5)
+    assert shelf.available.sum() == sum(one["available"] for one in now.values())

@@ -11,7 +11,7 @@ from components.index.build import recall_10, write_index
 from components.index.segment import Segment
 from components.index.settings import IndexSettings, SegmentError
 
-SETTINGS = IndexSettings(trees=10, search_nodes=50, candidates=10, exact_rows=5, exact_share=0.02)
+SETTINGS = IndexSettings(trees=10, search_nodes=50, candidates=10, exact_rows=5, scan_share=0.1, directions=8)
 ROWS, DIMS = 500, 16
 
 
@@ -25,13 +25,16 @@ def clusters(rows: int, dims: int) -> np.ndarray:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("index")
     segments = {"text": clusters(ROWS, DIMS), "taste": clusters(ROWS, 7)}
-    write_index([f"i{row}" for row in range(ROWS)], segments, folder, SETTINGS)
+    write_index(segments, folder, SETTINGS)
     return folder
 
 
-def test_the_vectors_are_read_from_the_annoy_file_itself(folder):
+def test_the_scan_reads_what_the_trees_hold(folder):
     for name, dims in (("text", DIMS), ("taste", 7)):
-        np.testing.assert_array_equal(Segment.open(folder, name).vectors, clusters(ROWS, dims))
+        segment = Segment.open(folder, name)
+        np.testing.assert_array_equal(segment.vectors, clusters(ROWS, dims))
+        for row in (0, 77, ROWS - 1):
+            np.testing.assert_array_equal(segment.short[row], segment.annoy.get_item_vector(row))
 
 
 @settings(max_examples=200, deadline=None)
@@ -60,13 +63,13 @@ def test_few_allowed_rows_are_answered_exactly(folder):
 def test_the_trees_alone_find_most_of_the_nearest(folder):
     thorough = IndexSettings(trees=10, search_nodes=300, candidates=50)
     segment = Segment.open(folder, "text")
-    segment.plan = type(segment.plan)(300, 50, 0, 0.0)
+    segment.settings = thorough.model_copy(update={"exact_rows": 0, "scan_share": 0.0})
     assert recall_10(segment, thorough) > 0.9
 
 
 def test_the_same_vectors_make_the_same_bytes(folder, tmp_path):
     segments = {"text": clusters(ROWS, DIMS), "taste": clusters(ROWS, 7)}
-    write_index([f"i{row}" for row in range(ROWS)], segments, tmp_path, SETTINGS)
+    write_index(segments, tmp_path, SETTINGS)
     for file in sorted(folder.iterdir()):
         assert (tmp_path / file.name).read_bytes() == file.read_bytes(), file.name
 
@@ -77,6 +80,8 @@ def test_a_cut_file_and_an_unknown_segment_are_refused(folder, tmp_path):
     with pytest.raises(SegmentError, match=r"index\.json is missing"):
         Segment.open(tmp_path, "text")
     (tmp_path / "index.json").write_bytes((folder / "index.json").read_bytes())
+    for name in ("text.npy", "text_directions.npy"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
     (tmp_path / "text.ann").write_bytes((folder / "text.ann").read_bytes()[:1001])
     with pytest.raises(SegmentError, match=r"text\.ann is missing or not whole"):
         Segment.open(tmp_path, "text")
@@ -92,9 +97,7 @@ def test_short_vectors_do_not_crowd_long_ones_out_of_the_candidates(tmp_path: Pa
         far / np.linalg.norm(far, axis=1, keepdims=True),
     ]
     vectors = np.vstack(rows).astype(np.float32)
-    write_index(
-        [str(row) for row in range(len(vectors))], {"taste": vectors}, tmp_path, IndexSettings(exact_rows=0)
-    )
+    write_index({"taste": vectors}, tmp_path, IndexSettings(exact_rows=0))
     found, scores = Segment.open(tmp_path, "taste").search(centre.astype(np.float32), 10)
     expected = vectors @ centre.astype(np.float32)
     assert set(found) == set(np.argsort(-expected)[:10])

@@ -3,6 +3,8 @@
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -11,22 +13,16 @@ from fastapi.testclient import TestClient
 
 from components.bundle.load import Bundle
 from components.serving.app import create_app
+from components.serving.database import open_database
+from components.serving.keys import Scope, create_key
 from components.serving.settings import ServingSettings
 
-
-@pytest.fixture(scope="session")
-def app(bundle: Bundle) -> FastAPI:
-    return create_app(bundle, ServingSettings(), version="7")
+HERE = ("127.0.0.1", 50_000)
 
 
-@pytest.fixture(scope="session")
-def client(app: FastAPI) -> TestClient:
-    return TestClient(app)
-
-
-@pytest.fixture(scope="session")
-def address(app: FastAPI) -> Iterator[str]:
-    """Where the service listens."""
+@contextmanager
+def listening(app: FastAPI) -> Iterator[str]:
+    """Where an app listens."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -36,3 +32,30 @@ def address(app: FastAPI) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join()
+
+
+def settings_in(folder: Path, **given: object) -> ServingSettings:
+    """Settings with a database of one's own."""
+    return ServingSettings(**{"change_log": f"sqlite:///{folder / 'changes.db'}"} | given)  # type: ignore[arg-type]
+
+
+def key_for(settings: ServingSettings, scope: Scope, name: str | None = None) -> dict[str, str]:
+    """The header of a new key."""
+    token = create_key(open_database(settings.change_log), name or scope, scope)
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture(scope="session")
+def client(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A service that nobody writes to."""
+    settings = settings_in(tmp_path_factory.mktemp("read"))
+    with TestClient(create_app(bundle, settings, version="7"), client=HERE) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def address(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a service listens that nobody writes to."""
+    settings = settings_in(tmp_path_factory.mktemp("listening"))
+    with listening(create_app(Bundle.load(bundle_folder), settings, version="7")) as address:
+        yield address

@@ -2,16 +2,18 @@
 
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from components.bundle.answers import Query, recommend_for_user, recommend_like_item, search
+from components.bundle.answers import recommend_for_user, recommend_like_item, search
 from components.bundle.load import Bundle
+from components.bundle.question import Query
 from components.serving.app import create_app
-from components.serving.settings import ServingSettings
+from tests.serving.conftest import HERE, settings_in
 
 GRANDCHILDREN = "My wife who loves shopping summer fashion for her grandchildren"
 
@@ -60,6 +62,8 @@ def test_health_and_readiness_name_what_is_served(client: TestClient, bundle: Bu
         "bundle_sha256": bundle.identity,
         "shop": "Harbour Street fashion",
         "items": 572,
+        "changes": 0,
+        "faults": [],
     }
 
 
@@ -95,13 +99,13 @@ def test_another_method_is_a_problem_and_names_what_is_allowed(client: TestClien
     assert response.headers["allow"] == "GET"
 
 
-def test_a_fault_of_the_service_is_a_problem_without_its_code(bundle: Bundle) -> None:
-    broken = dataclasses.replace(bundle, lexical=None)
-    client = TestClient(create_app(broken, ServingSettings()), raise_server_exceptions=False)
+def test_a_fault_of_the_service_is_a_problem_without_its_code(bundle: Bundle, tmp_path: Path) -> None:
+    broken = dataclasses.replace(bundle, words=None)
+    client = TestClient(create_app(broken, settings_in(tmp_path)), client=HERE, raise_server_exceptions=False)
     response = client.get("/search?q=shoes")
     assert response.status_code == 500
     assert problem_of(response)["title"] == "Internal Server Error"
-    assert "lexical" not in response.text and "Traceback" not in response.text
+    assert "words" not in response.text and "Traceback" not in response.text
     assert "frame-ancestors" in response.headers["content-security-policy"]
 
 
@@ -132,7 +136,9 @@ def test_many_at_once_get_the_answers_that_one_gets(address: str, bundle: Bundle
 def test_the_schema_describes_answers_and_faults(client: TestClient) -> None:
     schema = client.get("/openapi.json").json()
     assert set(schema["paths"]) == {
-        "/search", "/recommend/users/{user_id}", "/recommend/items/{item_id}", "/healthz", "/readyz",
+        "/search", "/recommend/users/{user_id}", "/recommend/items/{item_id}", "/recommend/session",
+        "/items/{item_id}", "/items/batch", "/interactions", "/users/{user_id}",
+        "/healthz", "/readyz", "/metrics",
     }  # fmt: skip
     found = schema["paths"]["/search"]["get"]["responses"]
     assert found["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/Answer")

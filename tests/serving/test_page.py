@@ -7,8 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from fastapi.testclient import TestClient
 
-from components.bundle.answers import Query, search
+from components.bundle.answers import search
 from components.bundle.load import Bundle
+from components.bundle.question import Query
 from components.serving.page import HUES, address, price_range
 
 BROWSER = {"accept": "text/html"}

@@ -1,0 +1,67 @@
+"""What a person asks for, and what is understood of it before any item is looked at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.bundle.load import Bundle
+from components.language.understanding import Understanding, understand
+
+Sort = Literal["relevance", "price", "-price", "-year"]
+
+
+@dataclass(frozen=True)
+class Query:
+    """What a person asks for.
+
+    ignore: names of understood filters that the person took away. filters: values that an item must have, by facet.
+    cursor: where the page before ended, as that page said. facets, explain: whether counts of values and the parts of
+    scores are wanted.
+    """
+
+    text: str
+    user_id: str | None = None
+    price_min: float | None = None
+    price_max: float | None = None
+    k: int = 12
+    ignore: tuple[str, ...] = ()
+    filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sort: Sort = "relevance"
+    cursor: str | None = None
+    facets: bool = False
+    explain: bool = False
+
+
+@dataclass(frozen=True)
+class Question:
+    """A query with its text vector (d,) and what it means, or the category for which it is not answered."""
+
+    query: Query
+    meant: Understanding
+    vector: NDArray[np.float32] | None = None
+    blocked: str | None = None
+
+
+def ask(bundle: Bundle, query: Query) -> Question:
+    """Judge and understand a query and encode it: the slow part of an answer, which needs no item."""
+    if not query.text.strip():
+        return Question(query, Understanding("", query.price_min, query.price_max))
+    verdict = bundle.ethics.judge(query.text, bundle.encoder)
+    if verdict.blocked:
+        return Question(query, Understanding(query.text), blocked=str(verdict.category))
+    meant = _without(understand(query.text, bundle.vocabulary), query)
+    return Question(query, meant, bundle.encoder.encode([meant.text])[0])
+
+
+def _without(meant: Understanding, query: Query) -> Understanding:
+    """What was understood, less what the person took away; a given price range counts before one that was read."""
+    filters = {name: values for name, values in meant.filters.items() if name not in query.ignore}
+    read = "price" not in query.ignore
+    low = query.price_min if query.price_min is not None else meant.price_min if read else None
+    high = query.price_max if query.price_max is not None else meant.price_max if read else None
+    if low is not None and high is not None and low > high:
+        low, high = query.price_min, query.price_max
+    return replace(meant, price_min=low, price_max=high, filters=filters)

@@ -1,0 +1,63 @@
+"""BM25 over a built index and the texts put since, by the built index's statistics."""
+
+from collections import Counter, defaultdict
+from math import log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.language.lexical import Lexical
+
+
+class LiveWords:
+    """Scores items by words: row k of the built index is item k; a row put again counts by its new text.
+
+    A new text is weighed as it would be by the built index: its number of texts and the mean length of a text move
+    only when the index is built again. A word that the index does not know is as rare as a word can be.
+    """
+
+    def __init__(self, lexical: Lexical) -> None:
+        self.lexical = lexical
+        self._length = self._built = int(lexical.retriever.scores["num_docs"])
+        self._words: dict[int, list[str]] = {}
+        self._weights: defaultdict[str, dict[int, float]] = defaultdict(dict)
+
+    def put(self, row: int, text: str) -> None:
+        """Give a row its text."""
+        for word in self._words.pop(row, ()):
+            self._weights[word].pop(row, None)
+        words = self.lexical.words(text)
+        self._words[row] = words
+        self._length = max(self._length, row + 1)
+        for word, times in Counter(words).items():
+            self._weights[word][row] = self._rarity(word) * self._saturated(times, len(words))
+
+    def words(self, text: str) -> list[str]:
+        """The words of a text as they are matched."""
+        return self.lexical.words(text)
+
+    def scores(self, query: str) -> NDArray[np.float32]:
+        """Score every item (i,); zero where no word of the query stands in its text."""
+        built = self.lexical.scores(query)
+        if not self._words:
+            return built
+        scores = np.zeros(self._length, np.float32)
+        scores[: self._built] = built
+        scores[list(self._words)] = 0
+        for word in self.lexical.words(query):
+            held = self._weights.get(word)
+            if held:
+                scores[list(held)] += np.fromiter(held.values(), np.float32, len(held))
+        return scores
+
+    def _rarity(self, word: str) -> float:
+        retriever = self.lexical.retriever
+        number = retriever.vocab_dict.get(word)
+        starts = retriever.scores["indptr"]
+        held_by = 0 if number is None else int(starts[number + 1] - starts[number])
+        return log(1 + (self._built - held_by + 0.5) / (held_by + 0.5))
+
+    def _saturated(self, times: int, length: int) -> float:
+        retriever = self.lexical.retriever
+        norm = 1 - retriever.b + retriever.b * length / self.lexical.mean_length
+        return float(times / (times + retriever.k1 * norm))

@@ -1,0 +1,177 @@
+"""What every endpoint asks and tells: the model that is served now, its successors, and the way of a write."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
+
+from components.bundle.answers import Answer, answer
+from components.bundle.load import Bundle
+from components.bundle.question import Query, ask
+from components.index.live import merge
+from components.serving import metrics
+from components.serving.change_log import ChangeLog, Entry
+from components.serving.model import Model
+from components.serving.settings import ServingSettings
+
+Champion = Callable[[], tuple[str, Callable[[], Path]] | None]
+SILENCE_SECONDS = 1.0
+told = logging.getLogger("tandem.serving")
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A version that could not be served, and why; the one before it still is."""
+
+    version: str
+    reason: str
+
+
+class Service:
+    """The model that answers and the log that it follows.
+
+    champion: asks the registry which version is published and where its bundle can be had, or None to serve one for
+    ever.
+    """
+
+    def __init__(self, model: Model, settings: ServingSettings, champion: Champion | None = None) -> None:
+        self.model, self.settings, self.champion = model, settings, champion
+        self.refused: Refused | None = None
+        self.registry_fault: str | None = None
+        self._silent_until = 0.0
+        self._waiting: list[tuple[str, Sequence[Entry], asyncio.Future[int]]] = []
+        self._writing: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def log(self) -> ChangeLog:
+        """The changes since the bundle."""
+        return self.model.log
+
+    async def current(self) -> Bundle:
+        """The bundle as it is after every change that was acknowledged before this was asked.
+
+        A database that does not answer leaves it as it was: readers are answered, and the fault is told.
+        """
+        model = self.model
+        await self._follow(model)
+        return model.bundle
+
+    async def answer(self, query: Query) -> Answer:
+        """Answer a query by one model, the one that was there when it came."""
+        model = self.model
+        with metrics.timed("understand"):
+            question = await asyncio.to_thread(ask, model.bundle, query)
+        await self._follow(model)
+        with metrics.timed("rank"):
+            found = answer(model.bundle, question)
+        if question.blocked:
+            metrics.BLOCKED.labels(question.blocked).inc()
+        return found
+
+    async def _follow(self, model: Model) -> None:
+        if monotonic() < self._silent_until:
+            return
+        try:
+            await model.catch_up()
+        except Exception as fault:
+            self._silent_until = monotonic() + SILENCE_SECONDS
+            metrics.LOG_FAULTS.inc()
+            told.error("The change log does not answer, readers are served what is known: %s", fault)
+
+    @property
+    def follows(self) -> bool:
+        """Whether the change log answered when it was last asked."""
+        return monotonic() >= self._silent_until
+
+    async def write(self, key_name: str, entries: Sequence[Entry]) -> int:
+        """Put entries into the log and take them; writers who come at once are written at once.
+
+        Returns the sequence of the last, which is on the disk and in the next answer of every worker then.
+        """
+        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._waiting.append((key_name, entries, done))
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write())
+        sequence = await asyncio.shield(done)
+        await self.model.catch_up()
+        return sequence
+
+    async def _write(self) -> None:
+        while self._waiting:
+            taken, self._waiting = self._waiting, []
+            writes = [(key_name, entries) for key_name, entries, _ in taken]
+            try:
+                last = await asyncio.to_thread(self.log.append, writes)
+            except Exception as fault:
+                for _, _, done in taken:
+                    done.set_exception(fault)
+            else:
+                metrics.WRITTEN.inc(sum(len(entries) for _, entries in writes))
+                for _, _, done in taken:
+                    done.set_result(last)
+
+    async def start(self) -> None:
+        """Take what the log holds, then watch the registry and the size of the delta."""
+        await self.model.catch_up()
+        metrics.observe(self.model)
+        loops: list[Callable[[], Awaitable[None]]] = [self.merge]
+        loops += [self.watch] if self.champion else []
+        self._tasks = [asyncio.create_task(self._again(loop)) for loop in loops]
+
+    async def stop(self) -> None:
+        """End what `start` began; a write under way ends first."""
+        for task in self._tasks:
+            task.cancel()
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
+        self.log.let_go()
+
+    async def _again(self, step: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(self.settings.watch_seconds)
+            try:
+                await step()
+            except Exception:
+                told.exception("A step in the background failed; it is tried again.")
+
+    async def watch(self) -> None:
+        """Serve the champion: load it beside the one before, let it take all changes, and only then change places."""
+        assert self.champion is not None
+        try:
+            found = await asyncio.to_thread(self.champion)
+            self.registry_fault = None
+        except Exception as fault:
+            self.registry_fault = str(fault)
+            return
+        if found is None or found[0] == self.model.version:
+            self.refused = None
+            return
+        version, fetch = found
+        if self.refused is not None and self.refused.version == version:
+            return
+        try:
+            bundle = await asyncio.to_thread(lambda: Bundle.load(fetch()))
+            model = Model(bundle, self.log, version)
+            await model.catch_up()
+        except Exception as fault:
+            self.refused = Refused(version, str(fault).splitlines()[0])
+            told.error("Version %s is not served: %s", version, fault)
+            metrics.REFUSED.inc()
+            return
+        self.model, self.refused = model, None
+        metrics.SWAPPED.inc()
+        metrics.observe(model)
+
+    async def merge(self) -> None:
+        """Grow new trees where many rows lie beside the old ones, and change to them between two answers."""
+        bundle = self.model.bundle
+        for name, segment in (("text", bundle.text), ("taste", bundle.taste)):
+            if segment.is_large:
+                with TemporaryDirectory(prefix="tandem-merge-") as folder:
+                    base = await asyncio.to_thread(merge, segment.base, *segment.beside(), Path(folder), name)
+                segment.rebase(base)
+                metrics.observe(self.model)

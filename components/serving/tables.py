@@ -1,0 +1,46 @@
+"""The tables of the service's database, which alembic's migrations make."""
+
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+metadata = MetaData()
+Counting = BigInteger().with_variant(Integer, "sqlite")
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("sequence", Counting, primary_key=True, autoincrement=True),
+    Column("kind", String(16), nullable=False),
+    Column("item_id", String(200)),
+    Column("user_id", String(200)),
+    Column("body", Text),
+    Column("encoder", String(64)),
+    Column("vector", LargeBinary),
+    Index("changes_of_items", "item_id"),
+    Index("changes_of_users", "user_id"),
+    sqlite_autoincrement=True,
+)
+
+log = Table("log", metadata, Column("identity", String(32), primary_key=True))
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", Counting, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("key_name", String(100), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("subject", String(200)),
+    sqlite_autoincrement=True,
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("key_id", String(32), primary_key=True),
+    Column("name", String(100), nullable=False, unique=True),
+    Column("scope", String(16), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("revoked_at", Float),
+)
