@@ -19,9 +19,10 @@ import typer
 from recommender_scale import TASTES
 from recommender_scale import made_up as made_up_interactions
 
-from components.bundle.answers import _liked
+from components.bundle.ranking import by_history
 from components.bundle.settings import BundleSettings
 from components.index.build import write_index
+from components.index.live import LiveSegment
 from components.index.segment import Segment
 from components.index.settings import IndexSettings
 from components.recommender.content_map import unit
@@ -62,9 +63,11 @@ def through_index(factors: Factors, index: Segment, history: list[str]) -> list[
     known = factors.user_row(history).indices
     allowed = np.ones(len(factors.item_ids), bool)
     allowed[known] = False
-    bundle: Any = SimpleNamespace(factors=factors, taste=index, settings=BundleSettings())
-    rows, _ = _liked(bundle, known, np.ones(len(known), np.float32), ASKED, allowed)
-    return [str(item) for item in factors.item_ids[rows]]
+    bundle: Any = SimpleNamespace(
+        factors=factors, taste=LiveSegment(index), settings=BundleSettings(), learnt_items=len(allowed)
+    )
+    ranking = by_history(bundle, known, np.ones(len(known), np.float32), allowed, ASKED)
+    return [str(item) for item in factors.item_ids[ranking.rows[:ASKED]]]
 
 
 def exactly(factors: Factors, history: list[str]) -> list[str]:
@@ -106,7 +109,7 @@ def main(
     report: dict[str, Any] = {"items": items, "dimensions": dimensions, "trained": factors is not None}
     with tempfile.TemporaryDirectory() as folder:
         started = time.process_time()
-        write_index(list(known.item_ids), {"taste": known.matrix}, Path(folder), IndexSettings())
+        write_index({"taste": known.matrix}, Path(folder), IndexSettings())
         report["index_cpu_seconds"] = round(time.process_time() - started, 1)
         index = Segment.open(Path(folder), "taste")
         report["factors"] = compare(known, index, people)

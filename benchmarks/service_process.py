@@ -31,7 +31,7 @@ class ServiceProcess:
     """A service that listens on a free port of this machine."""
 
     def __init__(self, bundle: Path, settings: ServingSettings, workers: int = 1, threads: int = 1) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         here = Path(__file__).parent
         command = [sys.executable, "-m", "uvicorn", "service_process:app", "--factory"]
@@ -84,7 +84,8 @@ class ServiceProcess:
             self.stop()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]

@@ -13,7 +13,17 @@ from components.language.lexical import Lexical
 from components.language.text import item_texts
 from components.stage import Counts, Input, Output, stage
 
-REPORTS = ("catalogue", "video", "finetune", "search", "ethics", "cold_start", "recommender", "index")
+REPORTS = (
+    "catalogue",
+    "video",
+    "finetune",
+    "search",
+    "ethics",
+    "cold_start",
+    "recommender",
+    "fusion",
+    "index",
+)
 
 
 def link(source: Path, target: Path) -> None:

@@ -38,7 +38,7 @@ class Histories:
         Raises ValueError where two ids share a hash, which in 5 million happens once in a million catalogues.
         """
         found = collect_parts(parts, item_ids, minimum_rating)
-        keys = np.array([_key(str(user)) for user in found.user_ids], np.uint64)
+        keys = np.array([key_of(str(user)) for user in found.user_ids], np.uint64)
         order = np.argsort(keys)
         if (keys[order][1:] == keys[order][:-1]).any():
             raise ValueError("Two user ids share a hash. Rename one of them.")
@@ -71,7 +71,7 @@ class Histories:
         """Rows of the items that a person liked, and how much; none of a person who is not known."""
         if not user_id:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        key = _key(user_id)
+        key = key_of(user_id)
         rows, weights = self._before(key)
         since = self._since.get(key)
         if not since:
@@ -83,18 +83,18 @@ class Histories:
 
     def take(self, user_id: str, row: int, weight: float) -> None:
         """Add what a person has just liked; of several weights the largest counts."""
-        since = self._since.setdefault(_key(user_id), {})
+        since = self._since.setdefault(key_of(user_id), {})
         since[row] = max(weight, since.get(row, 0.0))
 
     def forget(self, user_id: str) -> None:
         """Know nothing of a person any more."""
-        key = _key(user_id)
+        key = key_of(user_id)
         self._since.pop(key, None)
         self._forgotten.add(key)
 
     def longest(self, count: int) -> list[str]:
         """The people who liked most."""
-        return [user for user in self.named if _key(user) not in self._forgotten][:count]
+        return [user for user in self.named if key_of(user) not in self._forgotten][:count]
 
     def _before(self, key: int) -> tuple[Rows, Weights]:
         place = int(np.searchsorted(self.keys, np.uint64(key)))
@@ -104,5 +104,6 @@ class Histories:
         return self.items[part].astype(np.int64), self.weights[part]
 
 
-def _key(user_id: str) -> int:
+def key_of(user_id: str) -> int:
+    """The hash that a person is known by."""
     return int.from_bytes(blake2b(user_id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")

@@ -125,6 +125,16 @@ class Bundle:
         return float(self.manifest["metrics"]["search.hybrid_weight"])
 
     @property
+    def taste_weight(self) -> float:
+        """How much a person's taste counts beside language, as it was chosen on validation people."""
+        return float(self.manifest["metrics"]["fusion.taste_weight"])
+
+    @property
+    def popularity_weight(self) -> float:
+        """How much popularity counts beside language, as it was chosen on validation people."""
+        return float(self.manifest["metrics"]["fusion.popularity_weight"])
+
+    @property
     def cold_length(self) -> float:
         """How long the factors of an item are that nobody has met, as it was chosen on validation users."""
         return float(self.manifest["metrics"].get("cold_start.cold_length", 1.0))

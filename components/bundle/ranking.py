@@ -66,7 +66,7 @@ def by_language(bundle: Bundle, question: Question, allowed: Mask) -> Ranking:
     language = hybrid(words[rows], meaning, bundle.lexical_weight).astype(np.float32)
     taste = bundle.taste.scores(rows, unit(taste_of(bundle, question.query.user_id)))
     popularity = bundle.popularity.values[rows]
-    scores = language + settings.taste_weight * taste + settings.popularity_weight * popularity
+    scores = language + bundle.taste_weight * taste + bundle.popularity_weight * popularity
     return Ranking.of(
         rows,
         scores,

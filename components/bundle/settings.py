@@ -10,10 +10,18 @@ class BundleError(TandemError):
 
 
 class BundleSettings(Settings):
-    """How an answer weighs language, taste and popularity."""
+    """How an answer weighs language, taste and popularity, and from how many items."""
 
-    taste_weight: float = Field(0.15, ge=0, le=1, description="Weight of the user's taste in search")
-    popularity_weight: float = Field(0.02, ge=0, le=1, description="Weight of popularity in search")
+    taste_weights: tuple[float, ...] = Field(
+        (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0),
+        min_length=1,
+        description="Weights of the person's taste that are tried beside language, whose weight is 1",
+    )
+    popularity_weights: tuple[float, ...] = Field(
+        (0.0, 0.02, 0.05, 0.1), min_length=1, description="Weights of popularity that are tried"
+    )
+    fusion_people: int = Field(300, ge=0, description="People of a part who ask when the weights are chosen")
+    bootstrap_samples: int = Field(1000, ge=1, description="Samples behind an interval")
     candidates: int = Field(200, ge=10, description="Items that are ranked by all parts")
     minimum_rating: float = Field(
         4.0, ge=0, description="Ratings below it do not count as liking; the recommender's is the same"

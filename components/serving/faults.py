@@ -41,6 +41,7 @@ READS = faults(
     {
         401: "A key is needed, or this one is not known",
         403: "The key does not go so far",
+        404: "There is nothing at this address",
         422: "A field is out of its bounds; the detail names it",
         429: "Too many requests of one key or address",
     }

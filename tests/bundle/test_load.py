@@ -72,6 +72,7 @@ def test_the_manifest_names_every_file_and_carries_every_figure(bundle_folder: P
         "ethics",
         "cold_start",
         "recommender",
+        "fusion",
         "index",
     }
     assert manifest["text_dimensions"] == 256
