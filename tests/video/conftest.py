@@ -1,5 +1,6 @@
 """Small films that PyAV encodes once a session: whole ones of every kind, and damaged ones."""
 
+import hashlib
 import shutil
 from collections.abc import Iterator
 from fractions import Fraction
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from filelock import FileLock
@@ -75,6 +77,17 @@ def damage(film: Path, path: Path, kind: str) -> Path:
 
 def tone(seconds: float) -> NDArray[np.float32]:
     return np.sin(2 * np.pi * 440 * np.arange(int(seconds * SOUND_RATE)) / SOUND_RATE).astype(np.float32) / 2
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_videos(catalogue: Path, paths: dict[str, Path]) -> None:
+    """Write the table of films of a catalogue."""
+    rows = [(name, f"item-{name}", str(path), sha256(path)) for name, path in paths.items()]
+    table = pd.DataFrame(rows, columns=["video_id", "item_id", "path", "sha256"], dtype="str")
+    table.to_parquet(catalogue / "videos.parquet", index=False)
 
 
 @pytest.fixture(scope="session")

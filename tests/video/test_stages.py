@@ -13,6 +13,7 @@ import pytest
 from components.stage import digest
 from components.video import audio_features, clip_features, film_vectors, films, scenes, shots
 from components.video.settings import VideoSettings
+from tests.video.conftest import write_videos
 
 SETTINGS = VideoSettings(clip_frames=8)
 WHOLE = ("cuts", "tone", "silence", "one_frame", "edit_list")
@@ -20,19 +21,22 @@ WHOLE = ("cuts", "tone", "silence", "one_frame", "edit_list")
 
 def run(out: Path, paths: dict[str, Path], weights: Path, settings: VideoSettings = SETTINGS) -> Path:
     """Take a catalogue of films through every stage."""
+    (out / "catalogue").mkdir()
+    write_videos(out / "catalogue", paths)
+    return run_stages(out, weights, settings)
+
+
+def run_stages(out: Path, weights: Path, settings: VideoSettings = SETTINGS) -> Path:
+    """Every stage in turn, from the catalogue in a folder to film vectors beside it."""
     catalogue = out / "catalogue"
-    catalogue.mkdir()
-    rows = [(name, f"item-{name}", str(path), digest([path])) for name, path in paths.items()]
-    table = pd.DataFrame(rows, columns=["video_id", "item_id", "path", "sha256"], dtype="str")
-    table.to_parquet(catalogue / "videos.parquet", index=False)
-    found, aside = out / "shots.parquet", out / "quarantine.parquet"
-    shots.main(catalogue, weights, found, aside, settings=settings)
+    found, unread, parts = out / "shots.parquet", out / "unread.parquet", out / "parts"
+    shots.main(catalogue, weights, parts, found, unread, settings=settings)
     scenes.main(found, out / "scenes.parquet", settings=settings)
-    clip_features.main(found, weights, out / "clips.h5", settings=settings)
-    audio_features.main(found, out / "audio.h5", settings=settings)
+    clip_features.main(found, weights, parts, out / "clips.h5", settings=settings)
+    audio_features.main(found, parts, out / "audio.h5", settings=settings)
     films.main(
-        found, out / "scenes.parquet", aside, out / "clips.h5", out / "audio.h5", out / "films.h5",
-        out / "video.json", settings=settings,
+        found, out / "scenes.parquet", unread, out / "clips.h5", out / "audio.h5", out / "films.h5",
+        out / "quarantine.parquet", out / "video.json", settings=settings,
     )  # fmt: skip
     film_vectors.main(out / "films.h5", out / "film_vectors.parquet", settings=settings)
     return out
@@ -67,7 +71,8 @@ def test_the_store_has_a_group_a_film_with_what_is_known_of_it(done, films, weig
             s = len(shot_table.get_group(name))
             assert {key: part.shape for key, part in film.items()} == {
                 "shots": (s, 2), "scenes": (len(film["scenes"]), 2), "clip_features": (s, 1024), "clip_shot": (s,),
-                "clip_start_seconds": (s,), "audio_features": (s, 128),
+                "clip_start_seconds": (s,), "audio_features": (s, 128), "colours": (s, 64),
+                "thumbnails": (s, film["thumbnails"].shape[1]),
             }  # fmt: skip
             assert film.attrs["item_id"] == f"item-{name}"
             assert film.attrs["clip_model"] == "i3d-kinetics-400-rgb"
@@ -90,9 +95,9 @@ def test_each_film_has_one_unit_vector_for_its_item(done):
     assert set(vectors.index) == set(WHOLE)
     assert vectors.loc["tone", "item_id"] == "item-tone"
     matrix = np.stack(vectors["vector"].to_list())
-    assert matrix.shape == (len(WHOLE), 1024 + 128)
+    assert matrix.shape == (len(WHOLE), 1024 + 64 + 128)
     np.testing.assert_allclose(np.linalg.norm(matrix, axis=1), 1, rtol=1e-5)
-    silent = matrix[list(vectors.index).index("cuts"), 1024:]
+    silent = matrix[list(vectors.index).index("cuts"), 1024 + 64 :]
     assert not silent.any()
 
 
@@ -121,11 +126,9 @@ def test_the_same_film_gives_the_same_vector(tmp_path, films, weights, done):
 
 def test_a_stage_is_a_command_that_says_which_film_it_sets_aside(tmp_path, weights, broken):
     (tmp_path / "catalogue").mkdir()
-    pd.DataFrame(
-        [{"video_id": "v", "item_id": "i", "path": str(broken["empty.mp4"]), "sha256": ""}]
-    ).to_parquet(tmp_path / "catalogue" / "videos.parquet")
+    write_videos(tmp_path / "catalogue", {"v": broken["empty.mp4"]})
     command = [sys.executable, "-m", "components.video.shots", str(tmp_path / "catalogue"), str(weights),
-               str(tmp_path / "shots.parquet"), str(tmp_path / "quarantine.parquet")]  # fmt: skip
+               str(tmp_path / "parts"), str(tmp_path / "shots.parquet"), str(tmp_path / "unread.parquet")]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert "set aside v:" in done.stderr and "films_set_aside 1" in done.stderr
