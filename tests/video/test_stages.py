@@ -3,20 +3,42 @@
 import json
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from components.stage import digest
-from components.video import audio_features, clip_features, film_vectors, films, scenes, shots
+from components.video import (
+    audio_features,
+    clip_features,
+    film_vectors,
+    films,
+    filmstrips,
+    neighbours,
+    scenes,
+    shots,
+)
 from components.video.settings import VideoSettings
 from tests.video.conftest import write_videos
 
 SETTINGS = VideoSettings(clip_frames=8)
-WHOLE = ("cuts", "tone", "silence", "one_frame", "edit_list")
+WHOLE = (
+    "cuts",
+    "tone",
+    "silence",
+    "one_frame",
+    "edit_list",
+    "three_a_second",
+    "many_a_second",
+    "odd",
+    "ten_bit",
+    "misnamed",
+)
 
 
 def run(out: Path, paths: dict[str, Path], weights: Path, settings: VideoSettings = SETTINGS) -> Path:
@@ -39,6 +61,10 @@ def run_stages(out: Path, weights: Path, settings: VideoSettings = SETTINGS) -> 
         out / "quarantine.parquet", out / "video.json", settings=settings,
     )  # fmt: skip
     film_vectors.main(out / "films.h5", out / "film_vectors.parquet", settings=settings)
+    neighbours.main(
+        out / "films.h5", out / "film_vectors.parquet", out / "neighbours.parquet", settings=settings
+    )
+    filmstrips.main(out / "films.h5", out / "neighbours.parquet", out / "films.html", settings=settings)
     return out
 
 
@@ -101,12 +127,30 @@ def test_each_film_has_one_unit_vector_for_its_item(done):
     assert not silent.any()
 
 
+def test_a_film_and_its_copy_in_another_container_are_each_others_nearest(done):
+    found = pd.read_parquet(done / "neighbours.parquet")
+    first = found[found["rank"] == 1].drop_duplicates("video_id").set_index("video_id")
+    assert first.loc["cuts", "neighbour_id"] == "misnamed" and first.loc["misnamed", "neighbour_id"] == "cuts"
+    assert first.loc["cuts", ["similarity", "scene_similarity"]].min() > 0.99
+    assert (found["video_id"] != found["neighbour_id"]).all()
+
+
+def test_the_page_shows_a_picture_of_every_shot_and_what_films_are_alike(done):
+    page = (done / "films.html").read_text()
+    shots_found = pd.read_parquet(done / "shots.parquet")
+    assert page.count("<figcaption>shot ") == len(shots_found)
+    assert "<h2>cuts</h2>" in page and "1.00 like misnamed" in page
+    with h5py.File(done / "films.h5") as store:
+        picture = Image.open(BytesIO(store["cuts/thumbnails"][0].tobytes()))
+        assert picture.size == (112, 112)
+
+
 def test_a_catalogue_without_films_goes_through_every_stage(tmp_path, weights):
     out = run(tmp_path, {}, weights)
     assert json.loads((out / "video.json").read_text()) == {
         "films": 0, "films_set_aside": 0, "shots": 0, "scenes": 0, "clips": 0,
     }  # fmt: skip
-    for name in ("shots", "quarantine", "scenes", "film_vectors"):
+    for name in ("shots", "quarantine", "scenes", "film_vectors", "neighbours"):
         assert pd.read_parquet(out / f"{name}.parquet").empty
 
 
