@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -85,15 +86,13 @@ def mutate_all(films: list[Path], folder: Path, files: int, seed: int) -> dict[s
     return made
 
 
-def run(folder: Path, films: dict[str, Path], weights: Path) -> None:
+def run(folder: Path, films: dict[str, Path], weights: Path, settings: Any) -> None:
     """Take films through the stages that open them, and join what is known of them."""
     import pandas as pd
 
     from components.video import audio_features, clip_features, scenes, shots
     from components.video import films as join
-    from components.video.settings import VideoSettings
 
-    settings = VideoSettings(clip_frames=8, decode_seconds=120)
     rows = [
         (name, name, str(path), hashlib.sha256(path.read_bytes()).hexdigest()) for name, path in films.items()
     ]
@@ -122,6 +121,7 @@ def main() -> None:
     import h5py
     import pandas as pd
 
+    from components.video.settings import VideoSettings
     from components.video.store import faults
 
     with tempfile.TemporaryDirectory() as place:
@@ -129,7 +129,7 @@ def main() -> None:
         films = mutate_all(
             small_films(sorted(options.clips.glob("*.mp4")), folder), folder, options.files, options.seed
         )
-        run(folder, films, options.weights.absolute())
+        run(folder, films, options.weights, VideoSettings(clip_frames=8, decode_seconds=120))
         aside = pd.read_parquet(folder / "quarantine.parquet")
         with h5py.File(folder / "films.h5") as store:
             kept = set(store)

@@ -57,7 +57,7 @@ def repeat(segment: Path, path: Path, times: int) -> None:
         for number in range(times):
             with av.open(str(segment)) as source:
                 for packet in source.demux():
-                    if packet.dts is None:
+                    if packet.dts is None or not 0 <= packet.pts * packet.time_base < SEGMENT_SECONDS:
                         continue
                     shift = int(number * SEGMENT_SECONDS / packet.time_base)
                     packet.pts, packet.dts = packet.pts + shift, packet.dts + shift

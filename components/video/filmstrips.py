@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader
+from numpy.typing import NDArray
 
 from components.stage import Counts, Input, Output, stage
 from components.video.settings import VideoSettings
@@ -15,31 +16,40 @@ from components.video.settings import VideoSettings
 SHOWN_FILMS, SHOWN_CLIPS = 50, 60
 
 
-def pictures(film: h5py.Group) -> list[str]:
-    """The thumbnails of a film's clips as addresses that hold them."""
-    found = [picture.tobytes().rstrip(b"\0") for picture in film["thumbnails"][:]]
-    return [f"data:image/jpeg;base64,{base64.b64encode(picture).decode()}" for picture in found]
+def picture(film: h5py.Group, clip: int) -> str:
+    """The thumbnail of a clip as an address that holds it."""
+    found = film["thumbnails"][clip].tobytes().rstrip(b"\0")
+    return f"data:image/jpeg;base64,{base64.b64encode(found).decode()}"
+
+
+def scene_clips(film: h5py.Group) -> list[NDArray[np.int64]]:
+    """The clips of each scene."""
+    owner = film["clip_shot"][:]
+    return [np.flatnonzero((owner >= first) & (owner <= last)) for first, last in film["scenes"][:]]
 
 
 def strip(film: h5py.Group) -> list[list[dict[str, Any]]]:
     """Clips of each scene, evenly thinned to sixty: picture, shot, and the second at which the shot begins."""
-    owner, starts, shown = film["clip_shot"][:], film["shots"][:, 0], pictures(film)
+    owner, starts = film["clip_shot"][:], film["shots"][:, 0]
     kept = set(np.linspace(0, len(owner) - 1, min(SHOWN_CLIPS, len(owner))).round().astype(int).tolist())
     return [
         [
-            {"picture": shown[clip], "shot": int(owner[clip]), "seconds": float(starts[owner[clip]])}
-            for clip in np.flatnonzero((owner >= first) & (owner <= last))
-            if int(clip) in kept
+            {
+                "picture": picture(film, clip),
+                "shot": int(owner[clip]),
+                "seconds": float(starts[owner[clip]]),
+            }
+            for clip in clips.tolist()
+            if clip in kept
         ]
-        for first, last in film["scenes"][:]
+        for clips in scene_clips(film)
     ]
 
 
 def scene_picture(film: h5py.Group, scene: int) -> str:
     """The thumbnail of the clip in the middle of a scene."""
-    first, last = film["scenes"][scene]
-    inside = np.flatnonzero((film["clip_shot"][:] >= first) & (film["clip_shot"][:] <= last))
-    return pictures(film)[inside[len(inside) // 2]]
+    clips = scene_clips(film)[scene]
+    return picture(film, int(clips[len(clips) // 2]))
 
 
 def likenesses(file: h5py.File, rows: pd.DataFrame) -> list[dict[str, Any]]:

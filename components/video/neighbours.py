@@ -45,10 +45,10 @@ def main(films: Input, film_vectors: Input, neighbours: Output, settings: VideoS
     vectors, names = np.array(table["vector"].to_list(), dtype=np.float32), table["video_id"].to_list()
     rows = list[tuple[str, int, str, float, int, int, float]]()
     with h5py.File(films) as file:
+        scenes = {name: scene_vectors(file[name], settings.colour_weight) for name in names}
         for row, name in enumerate(names):
-            own = scene_vectors(file[name], settings.colour_weight)
             for rank, other in enumerate(nearest(vectors, row, settings.neighbours), start=1):
-                found = alike(own, scene_vectors(file[names[other]], settings.colour_weight))
+                found = alike(scenes[name], scenes[names[other]])
                 similarity = float(vectors[row] @ vectors[other])
                 rows += [(name, rank, names[other], similarity, *pair) for pair in found]
     pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS).to_parquet(neighbours, index=False)

@@ -1,6 +1,6 @@
 """The HDF5 files of films: one group a film, its arrays compressed and check-summed, its attributes what made it.
 
-python -m components.video.store ls|show|verify|export data/video/films.h5
+python -m components.video.store ls|show|verify|export <file of films>
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ import typer
 from components.video.parts import Arrays, Film
 from components.video.settings import VideoError
 
-STORE = Annotated[Path, typer.Argument(help="A file of films, such as data/video/films.h5")]
+STORE = Annotated[Path, typer.Argument(help="A file of films")]
 NAME = Annotated[str, typer.Argument(help="video_id of a film")]
 UNITS = {
     "shots": "seconds (start, end)", "scenes": "shots (first, last)", "clip_start_seconds": "seconds",
