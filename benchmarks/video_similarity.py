@@ -161,6 +161,43 @@ def measure(vectors: dict[tuple[str, str], NDArray[np.float32]]) -> dict[str, fl
     return found
 
 
+def films_found(vectors: dict[tuple[str, str], NDArray[np.float32]], rounds: int = 40) -> dict[str, float]:
+    """R@1 of films of three shots, asked for by a copy that has kept two and has one of another film as its third."""
+    from components.video.film_vectors import unit
+    from components.video.neighbours import match
+
+    names, chance = sorted({source for source, _ in vectors}), np.random.default_rng(0)
+    right: dict[str, list[bool]] = {"mean": [], "maximum": [], "scenes": []}
+    for _ in range(rounds):
+        order = chance.permutation(len(names))
+        films = [[names[n] for n in order[begin : begin + 3]] for begin in range(0, len(names) - 2, 3)]
+        whole = [np.stack([vectors[name, "original"] for name in film]) for film in films]
+        for copy in COPIES:
+            for number, film in enumerate(films):
+                foreign = films[(number + 1) % len(films)][0]
+                asked = np.stack([vectors[name, copy] for name in (*film[:2], foreign)])
+                scores = {
+                    "mean": [unit(asked.mean(axis=0)) @ unit(other.mean(axis=0)) for other in whole],
+                    "maximum": [unit(asked.max(axis=0)) @ unit(other.max(axis=0)) for other in whole],
+                    "scenes": [match(asked, other) for other in whole],
+                }
+                for way, values in scores.items():
+                    right[way].append(int(np.argmax(values)) == number)
+    return {way: float(np.mean(hits)) for way, hits in right.items()}
+
+
+def likeness(vectors: dict[tuple[str, str], NDArray[np.float32]]) -> dict[str, list[float]]:
+    """Cosines of copies of one shot and of shots of different films: the 5th, 50th and 95th percentile."""
+    keys = [key for key in vectors if key[1] == "original" or key[1] in COPIES]
+    matrix = np.stack([vectors[key] for key in keys])
+    source = np.array([key[0] for key in keys])
+    film = np.array([key[0].rsplit("_", 1)[0] for key in keys])
+    scores = matrix @ matrix.T
+    copies = (source[:, None] == source) & ~np.eye(len(keys), dtype=bool)
+    parts = {"copies": copies, "different films": film[:, None] != film}
+    return {name: np.percentile(scores[part], [5, 50, 95]).tolist() for name, part in parts.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
@@ -194,6 +231,10 @@ def main() -> None:
         print(part, report[part]["sources"], "sources")
         for name, values in table.items():
             print(f"{name:24}", "  ".join(f"{key} {value:.3f}" for key, value in values.items()))
+    own_vectors = {key: vectors["film vector"](value) for key, value in described.items()}
+    report["films of three shots, R@1"] = films_found(own_vectors)
+    report["cosines"] = likeness(own_vectors)
+    print(report["films of three shots, R@1"], report["cosines"])
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n")
 

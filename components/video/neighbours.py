@@ -1,4 +1,8 @@
-"""Which films are alike, and which of their scenes make them so."""
+"""Which films are alike, and which of their scenes make them so.
+
+The film vectors nearest to a film's are put in order by their scenes: how well, on average, each of the film's scenes is
+met by one of the other's. Films that share a part are found better so than by the mean of all that they show.
+"""
 
 import h5py
 import numpy as np
@@ -10,7 +14,7 @@ from components.video.film_vectors import seen, unit
 from components.video.settings import VideoSettings
 
 Floats = NDArray[np.float32]
-PAIRS = 3
+PAIRS, CANDIDATES = 3, 10
 COLUMNS = {
     "video_id": "str", "rank": "int64", "neighbour_id": "str", "similarity": "float64", "scene": "int64",
     "neighbour_scene": "int64", "scene_similarity": "float64",
@@ -31,7 +35,12 @@ def scene_vectors(film: h5py.Group, colour_weight: float) -> Floats:
     return unit(np.stack(means))
 
 
-def alike(scenes: Floats, others: Floats) -> list[tuple[int, int, float]]:
+def match(scenes: Floats, others: Floats) -> float:
+    """How alike each scene (n, d) and the nearest other one (m, d) are, on average."""
+    return float((scenes @ others.T).max(axis=1).mean())
+
+
+def pairs(scenes: Floats, others: Floats) -> list[tuple[int, int, float]]:
     """The most alike pairs of scenes of two films, each scene of the first at most once, and how alike they are."""
     scores = scenes @ others.T
     best = [(number, int(row.argmax()), float(row.max())) for number, row in enumerate(scores)]
@@ -47,10 +56,12 @@ def main(films: Input, film_vectors: Input, neighbours: Output, settings: VideoS
     with h5py.File(films) as file:
         scenes = {name: scene_vectors(file[name], settings.colour_weight) for name in names}
         for row, name in enumerate(names):
-            for rank, other in enumerate(nearest(vectors, row, settings.neighbours), start=1):
-                found = alike(scenes[name], scenes[names[other]])
-                similarity = float(vectors[row] @ vectors[other])
-                rows += [(name, rank, names[other], similarity, *pair) for pair in found]
+            near = [names[other] for other in nearest(vectors, row, CANDIDATES * settings.neighbours)]
+            scores = {other: match(scenes[name], scenes[other]) for other in near}
+            chosen = sorted(near, key=scores.__getitem__, reverse=True)[: settings.neighbours]
+            for rank, other in enumerate(chosen, start=1):
+                found = pairs(scenes[name], scenes[other])
+                rows += [(name, rank, other, scores[other], *pair) for pair in found]
     pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS).to_parquet(neighbours, index=False)
     return {"films": len(names)}
 
