@@ -5,11 +5,10 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import torch
 from tqdm import tqdm
@@ -22,7 +21,7 @@ Tell = Callable[[float], None]
 Describe = Callable[[Film, Tell], Arrays]
 Prepare = Callable[[], Describe]
 Answer = Arrays | VideoError
-TELL_SECONDS = 0.5
+TELL_SECONDS, START_SECONDS = 0.5, 600
 
 
 def describe_films(
@@ -88,13 +87,6 @@ class _Pace:
         self.bar.set_postfix_str(f"{pace:.2f} hours of film an hour", refresh=False)
 
 
-@dataclass(frozen=True)
-class _Unready:
-    """What kept a process from being ready for its first film."""
-
-    fault: Exception
-
-
 class _Worker:
     """A process that describes one film after the other; it is replaced where it hangs or crashes."""
 
@@ -107,7 +99,7 @@ class _Worker:
 
         Raises what kept the process from being ready.
         """
-        self.child = self.child or Child(_work, self.prepare)
+        self.child = self.child or _started(self.prepare)
         told = 0.0
         try:
             self.child.pipe.send(film)
@@ -120,9 +112,7 @@ class _Worker:
         except (EOFError, ConnectionError):
             self._replace()
             return VideoError(f"{film.path}: the process that read it crashed. Encode it again.")
-        if isinstance(answer, _Unready):
-            raise answer.fault
-        return answer
+        return cast(Answer, answer)
 
     def end(self) -> None:
         if self.child is not None:
@@ -134,14 +124,29 @@ class _Worker:
         self.child = None
 
 
+def _started(prepare: Prepare) -> Child:
+    """A process that is ready for its first film."""
+    child = Child(_work, prepare)
+    try:
+        fault = child.answer(START_SECONDS)
+    except (EOFError, TimeoutError):
+        raise VideoError(
+            "A process ended before it could read films. Free memory, or lower `workers`."
+        ) from None
+    if fault:
+        raise fault
+    return child
+
+
 def _work(pipe: Connection, prepare: Prepare) -> None:
     """Describe films until there are no more; one thread, so that results are the same however many processes there are."""
     torch.set_num_threads(1)
     try:
         describe = prepare()
     except Exception as fault:
-        pipe.send(_Unready(fault))
+        pipe.send(fault)
         return
+    pipe.send(None)
     last = 0.0
 
     def tell(second: float) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -58,7 +59,7 @@ class Parts:
         return hashlib.sha256(json.dumps([self.made_from, given], sort_keys=True).encode()).hexdigest()
 
     def __contains__(self, film: Film) -> bool:
-        return self._file(film).is_file()
+        return zipfile.is_zipfile(self._file(film))
 
     def read(self, film: Film) -> Arrays:
         """The arrays of a film."""

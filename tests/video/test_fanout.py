@@ -74,6 +74,15 @@ def test_a_film_that_left_or_changed_since_the_catalogue_was_read_is_set_aside(d
     assert "has changed" in str(described("other", change=lambda path: path.write_text("new"))["other"])
 
 
+def test_a_part_that_is_cut_short_is_made_anew_and_what_killed_runs_left_is_removed(described, tmp_path):
+    wanted = described("whole")["whole"]["length"]
+    (part,) = (tmp_path / "parts").iterdir()
+    part.write_bytes(part.read_bytes()[:-30])
+    (tmp_path / "parts" / ".part-1-abandoned.npz").write_text("half")
+    assert described("whole")["whole"]["length"] == wanted
+    assert list((tmp_path / "parts").iterdir()) == [part]
+
+
 def test_what_keeps_processes_from_being_ready_ends_the_run(tmp_path):
     (tmp_path / "film.mp4").write_text("film")
     film = Film("film", str(tmp_path / "film.mp4"), sha256(tmp_path / "film.mp4"))
