@@ -66,12 +66,13 @@ def repeat(segment: Path, path: Path, times: int) -> None:
 
 
 def peak(command: list[str]) -> tuple[float, float]:
-    """Peak resident memory in MB of the largest process of a command, and of all its processes together."""
+    """Peak memory in MB of the largest process of a command, and of all together, where shared pages count once."""
     process, largest, together = subprocess.Popen(command, stderr=subprocess.DEVNULL), 0.0, 0.0
     while process.poll() is None:
-        sizes = [_resident(child) for child in [process.pid, *_children(process.pid)]]
-        largest, together = max(largest, *sizes), max(together, sum(sizes))
-        time.sleep(0.1)
+        sizes = [_sizes(child) for child in [process.pid, *_children(process.pid)]]
+        largest = max(largest, *(resident for resident, _ in sizes))
+        together = max(together, sum(share for _, share in sizes))
+        time.sleep(0.2)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with status {process.returncode}")
     return largest / 2**20, together / 2**20
@@ -84,11 +85,13 @@ def _children(pid: int) -> list[int]:
         return []
 
 
-def _resident(pid: int) -> float:
+def _sizes(pid: int) -> tuple[float, float]:
+    """Resident memory of a process, and its share of memory, in bytes."""
     try:
-        return float(psutil.Process(pid).memory_info().rss)
+        memory = psutil.Process(pid).memory_full_info()
     except psutil.NoSuchProcess:
-        return 0.0
+        return 0.0, 0.0
+    return float(memory.rss), float(memory.pss)
 
 
 def measure(film: Path, folder: Path, weights: Path) -> dict[str, Any]:
