@@ -11,7 +11,6 @@ import multiprocessing
 import os
 import time
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,16 @@ Spans = list[tuple[int, int]]
 
 def tandem(clips: list[Path], threshold: float) -> list[Spans]:
     """Between a shot's end and the next one's start lies a transition; at a hard cut both are one frame."""
-    from components.video.shots import film_shots, open_network
+    from components.video.parts import Film
+    from components.video.shots import find_shots
+    from components.video.transnet import TransNet
 
-    network, found = open_network(WEIGHTS), []
+    network, found = TransNet(WEIGHTS / "transnetv2"), list[Spans]()
     for clip in clips:
-        film = {"video_id": clip.stem, "item_id": "", "path": str(clip), "sha256": ""}
-        shots = film_shots(network, film, threshold)
-        found.append([(a["end_frame"], b["start_frame"]) for a, b in pairwise(shots)])
+        shots = find_shots(network, threshold, Film(clip.stem, str(clip), ""), lambda _: None)
+        found.append(
+            list(zip(shots["end_frame"][:-1].tolist(), shots["start_frame"][1:].tolist(), strict=True))
+        )
     return found
 
 

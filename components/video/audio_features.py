@@ -1,17 +1,21 @@
 """Log-mel statistics of each shot's sound: mean and spread of every band; absence of sound is NaN, silence is not."""
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from components.stage import Counts, Input, Output, stage
+from components.video import decode
 from components.video.decode import RATE, Floats, sound
+from components.video.fanout import Describe, Tell, describe_films
+from components.video.parts import Arrays, Film, Parts
 from components.video.settings import VideoSettings
+from components.video.store import films_of, write_film
 
 WINDOW, HOP, FLOOR = 400, 160, 1e-10
 Doubles = NDArray[np.float64]
@@ -64,21 +68,34 @@ def statistics(
     return np.hstack([mean, deviation]).astype(np.float32)
 
 
+def describe(filters: Floats, film: Film, tell: Tell) -> Arrays:
+    """Audio features (s, 2 · bands) of a film's shots."""
+
+    def heard() -> Iterator[tuple[float, Floats]]:
+        for second, block in sound(Path(film.path)):
+            tell(second)
+            yield second, block
+
+    starts, ends = np.array(film.shots, dtype=np.float64).T[2:]
+    return {"audio_features": statistics(heard(), starts, ends, filters)}
+
+
+def prepare(bands: int) -> Describe:
+    """Make the filters of a process."""
+    return partial(describe, mel_filters(bands))
+
+
 @stage(VideoSettings)
-def main(shots: Input, audio_features: Output, settings: VideoSettings) -> Counts:
-    """Write audio features (s, 2 · bands) of every film."""
-    films = list(pd.read_parquet(shots).groupby("video_id", sort=True))
-    filters = mel_filters(settings.mel_bands)
+def main(shots: Input, parts: Input, audio_features: Output, settings: VideoSettings) -> Counts:
+    """Write the audio features of every film."""
+    films = films_of(pd.read_parquet(shots))
+    kept = Parts.of(parts / "audio_features", [__file__, decode.__file__], settings, ["mel_bands"])
     without = 0
     with h5py.File(audio_features, "w") as file:
         file.attrs.update(model="log-mel mean and deviation", bands=settings.mel_bands, rate=RATE)
-        for video_id, film in tqdm(films, desc="sound", unit="film"):
-            starts, ends = (film[name].to_numpy(np.float64) for name in ("start_seconds", "end_seconds"))
-            features = statistics(sound(Path(film["path"].iloc[0])), starts, ends, filters)
-            part = file.create_group(str(video_id))
-            part.create_dataset("audio_features", data=features, compression="gzip")
-            part.attrs["has_audio"] = bool(np.isfinite(features).any())
-            without += not part.attrs["has_audio"]
+        for film, answer in describe_films(films, partial(prepare, settings.mel_bands), kept, settings):
+            features = write_film(file, film, answer).get("audio_features", np.empty(0))
+            without += not np.isfinite(features).any()
     return {"films": len(films), "films_without_sound": without}
 
 

@@ -1,20 +1,27 @@
-"""I3D features of clips of each shot, in HDF5: one group a film."""
+"""I3D features of clips of each shot, and a thumbnail of each clip, in HDF5: one group a film."""
 
+from functools import partial
+from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
+from PIL import Image
 
 from components.packages.resolve import resolve
 from components.stage import Counts, Input, Output, digest, stage
-from components.video.decode import clips
+from components.video import decode, i3d
+from components.video.decode import Frames, clips
+from components.video.fanout import Describe, Tell, describe_films
 from components.video.i3d import I3d
+from components.video.parts import Arrays, Film, Parts
 from components.video.settings import VideoSettings
+from components.video.store import films_of, write_film
+
+SMALLER, QUALITY = 2, 75
 
 
 def clip_frames(start: int, end: int, length: int, count: int) -> list[list[int]]:
@@ -24,42 +31,66 @@ def clip_frames(start: int, end: int, length: int, count: int) -> list[list[int]
     return [[min(begin + n, end - 1) for n in range(length)] for begin in begins]
 
 
-def describe(network: I3d, film: pd.DataFrame, settings: VideoSettings) -> dict[str, NDArray[Any]]:
-    """Clips (c, 1024) of a film's shots, the shot of each (c,) and where it begins in seconds (c,)."""
+def thumbnail(frame: Frames) -> bytes:
+    """A frame (224, 224, 3) as a JPEG of half its sides."""
+    side = len(frame) // SMALLER
+    small = frame.reshape(side, SMALLER, side, SMALLER, 3).mean(axis=(1, 3)).astype(np.uint8)
+    file = BytesIO()
+    Image.fromarray(small).save(file, "JPEG", quality=QUALITY)
+    return file.getvalue()
+
+
+def side_by_side(pictures: list[bytes]) -> NDArray[np.uint8]:
+    """Pictures as rows of bytes (c, longest), with zeros behind."""
+    longest = max(map(len, pictures))
+    return np.stack([np.frombuffer(picture.ljust(longest, b"\0"), dtype=np.uint8) for picture in pictures])
+
+
+def describe(network: I3d, settings: VideoSettings, film: Film, tell: Tell) -> Arrays:
+    """Clips (c, 1024) of a film's shots, the shot of each (c,), where it begins in seconds (c,) and its middle frame."""
     wanted, owners, seconds = list[list[int]](), list[int](), list[float]()
-    for shot in film.to_dict("records"):
-        start, end = shot["start_frame"], shot["end_frame"]
+    for shot, (start, end, start_seconds, end_seconds) in enumerate(film.shots):
         own = clip_frames(start, end, settings.clip_frames, settings.clips_per_shot)
-        pace = (shot["end_seconds"] - shot["start_seconds"]) / (end - start)
+        pace = (end_seconds - start_seconds) / (end - start)
         wanted += own
-        owners += [shot["shot"]] * len(own)
-        seconds += [shot["start_seconds"] + (clip[0] - start) * pace for clip in own]
-    first = film.iloc[0]
-    found = clips(Path(first["path"]), wanted, int(first["frames"]), settings.decode_seconds)
-    vectors = [network.features(torch.from_numpy(clip)[None]).cpu().numpy()[0] for clip in found]
+        owners += [shot] * len(own)
+        seconds += [start_seconds + (clip[0] - start) * pace for clip in own]
+    vectors, pictures = list[NDArray[np.float32]](), list[bytes]()
+    found = clips(Path(film.path), wanted, film.frames, settings.decode_seconds / 2, tell)
+    for second, clip in zip(seconds, found, strict=True):
+        vectors.append(network.features(torch.from_numpy(clip)[None]).cpu().numpy()[0])
+        pictures.append(thumbnail(clip[len(clip) // 2]))
+        tell(second)
     return {
-        "clip_features": np.stack(vectors).astype(np.float32),
+        "clip_features": np.stack(vectors),
         "clip_shot": np.array(owners, dtype=np.int64),
         "clip_start_seconds": np.array(seconds, dtype=np.float64),
+        "thumbnails": side_by_side(pictures),
     }
 
 
+def prepare(weights: Path, settings: VideoSettings) -> Describe:
+    """Open the network of a process."""
+    return partial(describe, I3d(weights), settings)
+
+
 @stage(VideoSettings)
-def main(shots: Input, weights: Input, clip_features: Output, settings: VideoSettings) -> Counts:
+def main(
+    shots: Input, weights: Input, parts: Input, clip_features: Output, settings: VideoSettings
+) -> Counts:
     """Write the described clips of every film."""
-    films = list(pd.read_parquet(shots).groupby("video_id", sort=True))
+    films = films_of(pd.read_parquet(shots))
     folder = Path(resolve("i3d", weights))
+    weights_sha256 = digest([folder / "model.safetensors"]) if films else ""
+    kept = Parts.of(
+        parts / "clip_features", [__file__, decode.__file__, i3d.__file__], settings,
+        ["clip_frames", "clips_per_shot"], weights_sha256,
+    )  # fmt: skip
     total = 0
     with h5py.File(clip_features, "w") as file:
-        file.attrs.update(model="i3d-kinetics-400-rgb", units="seconds")
-        if films:
-            file.attrs["weights_sha256"] = digest([folder / "model.safetensors"])
-            network = I3d(folder)
-        for video_id, film in tqdm(films, desc="I3D", unit="film"):
-            part = file.create_group(str(video_id))
-            for name, array in describe(network, film, settings).items():
-                part.create_dataset(name, data=array, compression="gzip")
-            total += len(part["clip_features"])
+        file.attrs.update(model="i3d-kinetics-400-rgb", weights_sha256=weights_sha256)
+        for film, answer in describe_films(films, partial(prepare, folder, settings), kept, settings):
+            total += len(write_film(file, film, answer).get("clip_shot", ()))
     return {"films": len(films), "clips": total}
 
 

@@ -1,9 +1,9 @@
 """Frames and sound of a film, streamed by PyAV; single clips by decord where it can be trusted."""
 
 import logging
-import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from components.video.processes import Child
 from components.video.settings import VideoError
 
 Frames = NDArray[np.uint8]
@@ -73,7 +74,7 @@ def _decode(path: Path, kind: str) -> Iterator[tuple[float | None, Any]]:
         with _open(path) as film:
             begin = (film.start_time or 0) / av.time_base
             stream = getattr(film.streams, kind)[0]
-            stream.thread_type = "AUTO"
+            stream.codec_context.thread_count = 1
             for frame in film.decode(stream):
                 if frame.is_corrupt:
                     raise VideoError(f"{path}: {kind} frame {count} is damaged. Replace it by a whole file.")
@@ -128,11 +129,18 @@ def sound(path: Path) -> Iterator[tuple[float, Floats]]:
         yield begin + given / RATE, np.concatenate(parts)
 
 
-def clips(path: Path, wanted: list[list[int]], frames: int, seconds: float) -> Iterator[Frames]:
+def clips(
+    path: Path,
+    wanted: list[list[int]],
+    frames: int,
+    seconds: float,
+    tell: Callable[[float], None] = lambda _: None,
+) -> Iterator[Frames]:
     """Clips (f, 224, 224, 3) of the wanted frame numbers, whose first ones ascend.
 
     frames: how many the whole film has; decord, which finds single clips faster, is believed only where it counts
-    as many. Where it counts otherwise, fails or takes more than the given seconds for one clip, PyAV reads on.
+    as many. Where it counts otherwise, fails or takes more than the given seconds for one clip, PyAV reads on, and
+    tells the second that it is at.
     """
     done = 0
     try:
@@ -141,13 +149,16 @@ def clips(path: Path, wanted: list[list[int]], frames: int, seconds: float) -> I
             done += 1
     except VideoError as fault:
         logging.getLogger(__name__).warning("%s PyAV reads on.", fault)
-        yield from clips_by_pyav(path, wanted[done:])
+        yield from clips_by_pyav(path, wanted[done:], tell)
 
 
-def clips_by_pyav(path: Path, wanted: list[list[int]]) -> Iterator[Frames]:
+def clips_by_pyav(
+    path: Path, wanted: list[list[int]], tell: Callable[[float], None] = lambda _: None
+) -> Iterator[Frames]:
     """Clips from one pass over all frames, of which no more are held than the next clips need."""
     numbers, held, following = {number for clip in wanted for number in clip}, dict[int, Frames](), 0
-    for number, (_, frame) in enumerate(_decode(path, "video")):
+    for number, (second, frame) in enumerate(_decode(path, "video")):
+        tell(second or 0.0)
         if number in numbers:
             held[number] = _upright(frame)
         while following < len(wanted) and max(wanted[following]) <= number:
@@ -163,28 +174,22 @@ def clips_by_decord(path: Path, wanted: list[list[int]], frames: int, seconds: f
 
     Raises VideoError where it counts other than `frames`, fails, or is not done with a clip in time.
     """
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe(duplex=False)
-    child = context.Process(target=_send_clips, args=(str(path), wanted, frames, there), daemon=True)
-    child.start()
-    there.close()
+    child = Child(_send_clips, str(path), wanted, frames)
     try:
         for _ in wanted:
-            if not here.poll(seconds):
-                raise VideoError(f"{path}: decord gave nothing in {seconds:g} s and was ended.")
-            answer: Frames | str = here.recv()
+            answer: Frames | str = child.answer(seconds)
             if isinstance(answer, str):
                 raise VideoError(f"{path}: {answer}.")
             yield answer
+    except TimeoutError:
+        raise VideoError(f"{path}: decord gave nothing in {seconds:g} s and was ended.") from None
     except EOFError:
         raise VideoError(f"{path}: decord crashed.") from None
     finally:
-        child.kill()
-        child.join()
-        here.close()
+        child.end()
 
 
-def _send_clips(path: str, wanted: list[list[int]], frames: int, pipe: Any) -> None:
+def _send_clips(pipe: Connection, path: str, wanted: list[list[int]], frames: int) -> None:
     import decord
 
     try:

@@ -1,4 +1,7 @@
-"""One unit vector a film: the mean of its clips' features, with its sound."""
+"""One unit vector a film: the mean of its clips' features, with its colours and its sound.
+
+Square roots keep the few large numbers of features and histograms from deciding alone how alike two films are.
+"""
 
 import h5py
 import numpy as np
@@ -11,16 +14,22 @@ from components.video.settings import VideoSettings
 Floats = NDArray[np.float32]
 
 
-def unit(vector: Floats) -> Floats:
-    """A vector at length 1; zeros stay."""
-    return (vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32)
+def unit(vectors: Floats) -> Floats:
+    """Vectors (..., d) at length 1; zeros stay."""
+    return (vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)).astype(np.float32)
 
 
-def pool(clips: Floats, audio: Floats, audio_weight: float) -> Floats:
-    """Clips (c, 1024) and sound (s, a) as one unit vector; a film without sound has zeros there."""
-    seen = unit(np.stack([unit(clip) for clip in clips]).mean(axis=0))
-    heard = unit(np.nan_to_num(np.nanmean(audio, axis=0) if np.isfinite(audio).any() else audio[0]))
-    return unit(np.concatenate([seen * (1 - audio_weight), heard * audio_weight]))
+def seen(clips: Floats, colours: Floats, colour_weight: float) -> Floats:
+    """Clips (n, 1024) and colours (n, 64) as unit vectors (n, 1088)."""
+    return unit(np.hstack([unit(np.sqrt(clips)), colour_weight * unit(np.sqrt(colours))]))
+
+
+def pool(clips: Floats, colours: Floats, audio: Floats, settings: VideoSettings) -> Floats:
+    """What is seen (n, 1024), (n, 64) and heard (s, a) as one unit vector; a film without sound has zeros there."""
+    picture = unit(seen(clips, colours, settings.colour_weight).mean(axis=0))
+    sound = unit(np.nan_to_num(np.nanmean(audio, axis=0) if np.isfinite(audio).any() else audio[0]))
+    weight = settings.audio_weight
+    return unit(np.concatenate([picture * (1 - weight), sound * weight]))
 
 
 @stage(VideoSettings)
@@ -29,7 +38,8 @@ def main(films: Input, film_vectors: Output, settings: VideoSettings) -> Counts:
     rows = []
     with h5py.File(films) as file:
         for video_id, film in file.items():
-            vector = pool(film["clip_features"][:], film["audio_features"][:], settings.audio_weight)
+            colours = film["colours"][:][film["clip_shot"][:]]
+            vector = pool(film["clip_features"][:], colours, film["audio_features"][:], settings)
             rows.append((str(film.attrs["item_id"]), video_id, vector))
     table = pd.DataFrame(rows, columns=["item_id", "video_id", "vector"]).astype(
         {"item_id": "str", "video_id": "str"}

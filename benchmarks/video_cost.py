@@ -1,0 +1,104 @@
+"""CPU seconds of each step for an hour of film, and for 10,000 films: python benchmarks/video_cost.py
+
+Films that are given are measured as they are, on one thread; sound is measured on a minute of noise.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FILMS, FILM_HOURS, SOUND_SECONDS = 10_000, 1.5, 60
+
+
+class Unread:
+    """Takes clips where a process would send them."""
+
+    def send(self, clip: Any) -> None:
+        if isinstance(clip, str):
+            raise RuntimeError(clip)
+
+
+def cpu_seconds(work: Callable[[], Any]) -> tuple[float, Any]:
+    began = time.process_time()
+    answer = work()
+    return time.process_time() - began, answer
+
+
+def measure(path: Path, transnet: Any, i3d: Any) -> dict[str, float]:
+    """CPU seconds of the steps of one film, its length and its shots."""
+    import torch
+
+    from components.video.clip_features import clip_frames
+    from components.video.decode import _send_clips, small_frames
+    from components.video.parts import Film
+    from components.video.settings import VideoSettings
+    from components.video.shots import find_shots
+
+    settings = VideoSettings()
+    decode, _ = cpu_seconds(lambda: sum(1 for _ in small_frames(path, 48, 27)))
+    whole, shots = cpu_seconds(
+        lambda: find_shots(transnet, settings.shot_threshold, Film("film", str(path), ""), lambda _: None)
+    )
+    wanted = [
+        clip_frames(start, end, settings.clip_frames, 1)[0]
+        for start, end in zip(shots["start_frame"].tolist(), shots["end_frame"].tolist(), strict=True)
+    ]
+    frames = int(shots["frames"])
+    clips, _ = cpu_seconds(lambda: _send_clips(Unread(), str(path), wanted, frames))  # type: ignore[arg-type]
+    clip = torch.randint(0, 256, (1, settings.clip_frames, 224, 224, 3), dtype=torch.uint8)
+    features, _ = cpu_seconds(lambda: [i3d.features(clip) for _ in range(3)])
+    return {
+        "decode_frames": decode, "transnetv2": whole - decode, "decode_clips": clips,
+        "i3d": features / 3 * len(wanted), "seconds": float(shots["end_seconds"][-1]), "shots": len(wanted),
+    }  # fmt: skip
+
+
+def sound_cost() -> float:
+    """CPU seconds of the log-mel statistics of a second of sound."""
+    from components.video.audio_features import mel_filters, statistics
+    from components.video.decode import RATE
+
+    noise = np.random.default_rng(0).normal(size=(SOUND_SECONDS, RATE)).astype(np.float32)
+    blocks = [(float(second), block) for second, block in enumerate(noise)]
+    starts = np.arange(0, SOUND_SECONDS, 5, dtype=np.float64)
+    return cpu_seconds(lambda: statistics(blocks, starts, starts + 5, mel_filters(64)))[0] / SOUND_SECONDS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "films", type=Path, nargs="*", default=sorted(Path("../shared/data/videos").glob("*.mp4"))
+    )
+    parser.add_argument("--weights", type=Path, default=Path("data/packages/weights"))
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    import torch
+
+    from components.video.i3d import I3d
+    from components.video.transnet import TransNet
+
+    torch.set_num_threads(1)
+    networks = TransNet(options.weights / "transnetv2"), I3d(options.weights / "i3d")
+    rows = [measure(path, *networks) for path in options.films]
+    total = {key: sum(row[key] for row in rows) for key in rows[0]}
+    hours = total.pop("seconds") / 3600
+    hour = {key: value / hours for key, value in total.items()} | {"sound": 3600 * sound_cost()}
+    hour["cpu_seconds"] = sum(value for key, value in hour.items() if key != "shots")
+    report = {
+        "an_hour_of_film": hour,
+        "10000_films_core_days": hour["cpu_seconds"] * FILMS * FILM_HOURS / 86_400,
+    }
+    print(json.dumps(report, indent=1))
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
