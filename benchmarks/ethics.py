@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from ethics_sets import attacks, read_sets
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from components.ethics.calibrate import Readings
 from components.ethics.filter import EthicsFilter
@@ -50,8 +50,8 @@ def judge(texts: Sequence[str], ethics: EthicsFilter, encoder: Encoder) -> dict[
     read = Readings.of([ethics.readings(text, encoder) for text in texts], encoder)
     banned = ethics.vectors[: len(ethics.sentences)]
     return {
-        "filter": read.worst(ethics.scores(read.vectors)),
-        "plain rule": read.worst((read.vectors @ banned.T).max(axis=1)),
+        "filter": read.worst(ethics.scores(read.vectors), ethics.reading_discount),
+        "plain rule": read.worst((read.vectors @ banned.T).max(axis=1), 0),
         "word list": np.array([len(WORDS.findall(text)) for text in texts], dtype=float),
     }
 
@@ -68,6 +68,12 @@ def area(harmful: Scores, harmless: Scores, rounds: int = 500) -> list[float]:
         for _ in range(rounds)
     ]
     return [round(value, 4) for value in (once(harmful, harmless), *np.quantile(drawn, [0.025, 0.975]))]
+
+
+def average_precision(harmful: Scores, harmless: Scores) -> float:
+    """Area under precision and recall, the measure of the papers on guards."""
+    labels = np.repeat([1, 0], [len(harmful), len(harmless)])
+    return round(float(average_precision_score(labels, np.concatenate([harmful, harmless]))), 4)
 
 
 def share(scores: Scores, limit: float, rounds: int = 500) -> list[float]:
@@ -145,6 +151,10 @@ def main() -> None:
         "disguised_at_1%": {
             rule: {name: share(found[rule], limits[rule]) for name, found in disguised.items()}
             for rule in limits
+        },
+        "moderation_average_precision": {
+            rule: average_precision(scores["moderation_flagged"], scores["moderation_other"])
+            for rule, scores in rules.items()
         },
         "milliseconds_beyond_encoding": milliseconds(
             lambda: (ethics.readings(query, encoder), ethics.verdict(vectors))

@@ -41,9 +41,11 @@ class Readings:
         """Vector of each text's first reading (t, d), which is the text as it is written."""
         return self.vectors[np.flatnonzero(np.diff(self.texts, prepend=-1))]
 
-    def worst(self, scores: Vectors) -> Vectors:
-        """The highest score of each text's readings (t,)."""
-        highest: Vectors = np.maximum.reduceat(scores, np.flatnonzero(np.diff(self.texts, prepend=-1)))
+    def worst(self, scores: Vectors, discount: float) -> Vectors:
+        """The highest score of each text's readings (t,), less the discount for their number."""
+        first = np.flatnonzero(np.diff(self.texts, prepend=-1))
+        chances = np.log(np.bincount(self.texts)).astype(np.float32)
+        highest: Vectors = np.maximum.reduceat(scores, first) - np.float32(discount) * chances
         return highest
 
 
@@ -83,14 +85,14 @@ def left_out_scores(read: Readings, banned: NDArray[np.bool_], settings: EthicsS
         kept, judged = part != left_out, part[read.texts] == left_out
         weights = learn(vectors[kept], banned[kept], settings.sharpness, settings.ridge)
         scores[judged] = likeness(read.vectors[judged], vectors[kept], settings.sharpness) @ weights
-    return read.worst(scores)
+    return read.worst(scores, settings.reading_discount)
 
 
 def plain_rule_scores(read: Readings, banned: NDArray[np.bool_]) -> Vectors:
     """Largest cosine of each text (t,) to a banned sentence other than itself."""
     near = read.vectors @ read.first()[banned].T
     near[read.texts[:, None] == np.flatnonzero(banned)] = -1
-    return read.worst(near.max(axis=1))
+    return read.worst(near.max(axis=1), 0)
 
 
 def calibrate(
@@ -116,6 +118,7 @@ def calibrate(
         settings.sharpness,
         threshold,
         settings.window_words,
+        settings.reading_discount,
         settings.log_blocked_texts,
         spelling,
     )

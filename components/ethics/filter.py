@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,7 @@ class EthicsFilter:
     sharpness: float
     threshold: float
     window_words: int
+    reading_discount: float
     log_blocked_texts: bool
     spelling: Spelling
 
@@ -86,10 +88,10 @@ class EthicsFilter:
         return votes
 
     def verdict(self, vectors: Vectors) -> Verdict:
-        """Judge a text by the vectors of its readings (r, d)."""
+        """Judge a text by the vectors of its readings (r, d); each is one more chance of a false block."""
         scores = self.scores(vectors)
         worst = int(scores.argmax())
-        score = round(float(scores[worst]), 6)
+        score = round(float(scores[worst]) - self.reading_discount * math.log(len(scores)), 6)
         if score <= self.threshold:
             return Verdict(False, None, score, self.threshold, None)
         nearest = int((self.vectors[: len(self.sentences)] @ vectors[worst]).argmax())

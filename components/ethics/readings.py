@@ -29,12 +29,12 @@ def readings(text: str, window_words: int, spelling: Spelling, known: Callable[[
 
 
 def windows(text: str, window_words: int) -> list[str]:
-    """A text of few words as it is; of a longer one windows that overlap by half.
+    """A text of up to two windows' words as it is; of a longer one windows that overlap by half.
 
     A sign counts as a word, and so does every 40th letter of one, so that no window is too long for an encoder.
     """
     words = list(WORD.finditer(text))
-    if len(words) <= window_words:
+    if len(words) <= 2 * window_words:
         return [text.strip()]
     step = window_words // 2
     return [

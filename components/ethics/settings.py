@@ -20,5 +20,10 @@ class EthicsSettings(Settings):
     sharpness: float = Field(2.0, gt=0, description="How sharply likeness falls with distance")
     ridge: float = Field(0.03, gt=0, description="Pull of the votes towards none")
     parts: int = Field(5, ge=2, description="Parts of the lists that are left out in turn")
-    window_words: int = Field(12, ge=4, description="Words of a window of a long text")
+    window_words: int = Field(
+        8, ge=4, description="Words of a window of a text that is longer than two of them"
+    )
+    reading_discount: float = Field(
+        0.1, ge=0, description="What a score loses times the logarithm of the number of readings"
+    )
     log_blocked_texts: bool = Field(False, description="Whether the log shows the words of a blocked query")

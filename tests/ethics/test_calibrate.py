@@ -39,9 +39,10 @@ def test_the_held_out_block_rate_is_near_the_chosen_share(
     assert abs(figures["held_out_look_alike_block_rate"] - rate) < 3 * np.sqrt(2 * rate * (1 - rate) / half)
 
 
+@pytest.mark.slow
 def test_more_false_blocks_let_more_be_caught(short_lists, catalogue, small_encoder_folder, tmp_path):
     recalls = []
-    for rate in (0.02, 0.1, 0.4):
+    for rate in (0.05, 0.4):
         (tmp_path / str(rate)).mkdir()
         figures = calibrated(
             short_lists, catalogue, small_encoder_folder, tmp_path / str(rate),
@@ -98,14 +99,10 @@ def test_the_votes_give_back_what_they_learnt_and_fall_off_with_distance():
     assert near.argmax() == 0 and near[0] == pytest.approx(1) and near.min() > 0
 
 
-def test_sentences_about_the_same_are_left_out_together(encoder: Encoder):
-    about = [
-        "how to bake bread",
-        "how do I bake a bread",
-        "fast cars",
-        "a fast car",
-        "cocaine",
-        "buy cocaine",
-    ] * 60
-    parts = folds(encoder.encode(about), 5, seed=42)
-    assert len({tuple(parts[n::6]) for n in (0,)}) == 1 and all(len(set(parts[n::6])) == 1 for n in range(6))
+def test_sentences_about_the_same_are_left_out_together():
+    random = np.random.default_rng(0)
+    topics = random.normal(size=(200, 64))
+    vectors = (topics[np.arange(2000) % 200] + 0.01 * random.normal(size=(2000, 64))).astype(np.float32)
+    parts = folds(vectors, 5, seed=42)
+    together = [len(set(parts[topic::200])) == 1 for topic in range(200)]
+    assert set(parts) == {0, 1, 2, 3, 4} and np.mean(together) > 0.95
