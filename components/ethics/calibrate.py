@@ -1,18 +1,24 @@
-"""Set the filter's threshold to the chosen share of false blocks, every sentence judged without itself."""
+"""Learn the votes of the lists, and set the threshold to the chosen shares of false blocks on texts left out."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from components.catalogue.tables import read_items
-from components.ethics.filter import EthicsFilter, readings, score
+from components.ethics.filter import EthicsFilter
+from components.ethics.head import folds, learn, likeness
+from components.ethics.readings import readings
 from components.ethics.sentences import read_banned, read_benign
 from components.ethics.settings import EthicsSettings
+from components.ethics.spelling import Spelling
 from components.language.encoder import Encoder, Vectors
 from components.stage import Counts, Input, Output, stage
+
+BANNED, BENIGN, TITLE = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -23,51 +29,112 @@ class Readings:
     texts: NDArray[np.intp]
 
     @classmethod
-    def of(cls, texts: Sequence[str], encoder: Encoder, window_words: int) -> "Readings":
-        """Read texts as the filter will."""
-        each = [readings(text, window_words) for text in texts]
-        vectors = encoder.encode([reading for found in each for reading in found], progress=True)
-        return cls(vectors, np.repeat(np.arange(len(each)), [len(found) for found in each]))
+    def of(cls, each: Sequence[Sequence[str]], encoder: Encoder) -> "Readings":
+        """Encode the readings of each text, the same reading once."""
+        flat = [reading for found in each for reading in found]
+        distinct = {reading: n for n, reading in enumerate(dict.fromkeys(flat))}
+        vectors = encoder.encode(list(distinct), progress=True)
+        rows = [distinct[reading] for reading in flat]
+        return cls(vectors[rows], np.repeat(np.arange(len(each)), [len(found) for found in each]))
 
-    def nearest(self, sentences: Vectors) -> Vectors:
-        """Likeness of each reading to its nearest sentence (r,)."""
-        best: Vectors = (self.vectors @ sentences.T).max(axis=1)
-        return best
+    def first(self) -> Vectors:
+        """Vector of each text's first reading (t, d), which is the text as it is written."""
+        return self.vectors[np.flatnonzero(np.diff(self.texts, prepend=-1))]
 
-    def nearest_other(self, sentences: Vectors) -> Vectors:
-        """The same where the texts are the sentences (t, d) themselves, and none counts for itself."""
-        near = self.vectors @ sentences.T
-        near[np.arange(len(near)), self.texts] = -1
-        best: Vectors = near.max(axis=1)
-        return best
-
-    def worst(self, scores: Vectors) -> Vectors:
-        """The highest score of each text's readings (t,)."""
-        highest: Vectors = np.maximum.reduceat(scores, np.flatnonzero(np.diff(self.texts, prepend=-1)))
+    def worst(self, scores: Vectors, discount: float) -> Vectors:
+        """The highest score of each text's readings (t,), less the discount for their number."""
+        first = np.flatnonzero(np.diff(self.texts, prepend=-1))
+        chances = np.log(np.bincount(self.texts)).astype(np.float32)
+        highest: Vectors = np.maximum.reduceat(scores, first) - np.float32(discount) * chances
         return highest
 
 
 @dataclass(frozen=True)
-class Scores:
-    """Scores of banned and of harmless texts under one contrast, in halves: to choose by, and to report on."""
+class LeftOut:
+    """Scores of texts that the votes were learnt without, kind by kind, in halves: to choose by, and to report on."""
 
-    contrast: float
-    banned: tuple[Vectors, Vectors]
-    harmless: tuple[Vectors, Vectors]
+    kinds: tuple[tuple[Vectors, Vectors], ...]
 
-    def threshold(self, rate: float) -> float:
-        """The score that the given share of the harmless texts to choose by exceeds."""
-        return round(float(np.quantile(self.harmless[0], 1 - rate)), 6)
+    @classmethod
+    def split(cls, scores: Vectors, kinds: NDArray[np.intp], seed: int) -> "LeftOut":
+        """Halve the scores of each kind, the same halves for any scores."""
+        random = np.random.default_rng(seed)
+        orders = [random.permutation(np.flatnonzero(kinds == kind)) for kind in (BANNED, BENIGN, TITLE)]
+        return cls(tuple((scores[order[::2]], scores[order[1::2]]) for order in orders))
 
-    def blocked(self, threshold: float, half: int) -> tuple[float, float]:
-        """Shares of one half's banned and harmless texts that the threshold blocks."""
-        return float((self.banned[half] > threshold).mean()), float((self.harmless[half] > threshold).mean())
+    def threshold(self, settings: EthicsSettings) -> float:
+        """The lowest threshold that blocks neither more titles nor more look-alikes than chosen."""
+        rates = {BENIGN: settings.look_alike_block_rate, TITLE: settings.false_block_rate}
+        return max(
+            round(float(np.quantile(self.kinds[kind][0], 1 - rate)), 6)
+            for kind, rate in rates.items()
+            if len(self.kinds[kind][0])
+        )
+
+    def blocked(self, kind: int, threshold: float) -> float:
+        """Share of the half to report on that the threshold blocks; 0 where there is none of the kind."""
+        scores = self.kinds[kind][1]
+        return round(float((scores > threshold).mean()), 6) if len(scores) else 0.0
 
 
-def halves(scores: Vectors, seed: int) -> tuple[Vectors, Vectors]:
-    """Split scores into two halves, the same ones for every contrast."""
-    order = np.random.default_rng(seed).permutation(len(scores))
-    return scores[order[::2]], scores[order[1::2]]
+def left_out_scores(read: Readings, banned: NDArray[np.bool_], settings: EthicsSettings) -> Vectors:
+    """Score of each text (t,) by votes learnt without the texts that are about the same."""
+    vectors, scores = read.first(), np.empty(len(read.vectors), dtype=np.float32)
+    part = folds(vectors, settings.parts, settings.seed)
+    for left_out in np.unique(part):
+        kept, judged = part != left_out, part[read.texts] == left_out
+        weights = learn(vectors[kept], banned[kept], settings.sharpness, settings.ridge)
+        scores[judged] = likeness(read.vectors[judged], vectors[kept], settings.sharpness) @ weights
+    return read.worst(scores, settings.reading_discount)
+
+
+def plain_rule_scores(read: Readings, banned: NDArray[np.bool_]) -> Vectors:
+    """Largest cosine of each text (t,) to a banned sentence other than itself."""
+    near = read.vectors @ read.first()[banned].T
+    near[read.texts[:, None] == np.flatnonzero(banned)] = -1
+    return read.worst(near.max(axis=1), 0)
+
+
+def calibrate(
+    lists: pd.DataFrame, fine: list[str], titles: list[str], encoder: Encoder, settings: EthicsSettings
+) -> tuple[EthicsFilter, dict[str, float]]:
+    """Learn a filter from banned and benign sentences and harmless titles; gives it and its held-out figures."""
+    sentences = lists["sentence"].tolist()
+    texts = [*sentences, *fine, *titles]
+    kinds = np.repeat([BANNED, BENIGN, TITLE], [len(sentences), len(fine), len(titles)])
+    banned = kinds == BANNED
+    spelling = Spelling.of([*sentences, *fine])
+    read = Readings.of(
+        [readings(text, settings.window_words, spelling, encoder.knows) for text in texts], encoder
+    )
+    found = LeftOut.split(left_out_scores(read, banned, settings), kinds, settings.seed)
+    plain = LeftOut.split(plain_rule_scores(read, banned), kinds, settings.seed)
+    threshold, vectors = found.threshold(settings), read.first()
+    ethics = EthicsFilter(
+        vectors,
+        learn(vectors, banned, settings.sharpness, settings.ridge),
+        sentences,
+        lists["category"].tolist(),
+        settings.sharpness,
+        threshold,
+        settings.window_words,
+        settings.reading_discount,
+        settings.log_blocked_texts,
+        spelling,
+    )
+    return ethics, {
+        "held_out_recall": found.blocked(BANNED, threshold),
+        "held_out_false_block_rate": found.blocked(TITLE, threshold),
+        "held_out_look_alike_block_rate": found.blocked(BENIGN, threshold),
+        "plain_rule_recall": plain.blocked(BANNED, plain.threshold(settings)),
+        "threshold": threshold,
+    }
+
+
+def sample_titles(catalogue: Input, settings: EthicsSettings) -> list[str]:
+    """Titles of the catalogue that count as benign queries."""
+    titles = read_items(catalogue)["title"].drop_duplicates()
+    return titles.sample(min(settings.maximum_titles, len(titles)), random_state=settings.seed).tolist()
 
 
 @stage(EthicsSettings)
@@ -80,49 +147,12 @@ def main(
     metrics: Output,
     settings: EthicsSettings,
 ) -> Counts:
-    """Choose contrast and threshold on half of the sentences and titles; report on the other half."""
-    lists, fine = read_banned(banned), read_benign(benign)
-    titles = read_items(catalogue)["title"]
-    titles = titles.sample(min(settings.maximum_titles, len(titles)), random_state=settings.seed)
-    encoder = Encoder.load(model)
-    bad_vectors, good_vectors = (encoder.encode(texts["sentence"].tolist()) for texts in (lists, fine))
-    bad, good, named = (
-        Readings.of(texts.tolist(), encoder, settings.window_words)
-        for texts in (lists["sentence"], fine["sentence"], titles)
-    )
-
-    def scores(contrast: float) -> Scores:
-        of_bad = score(bad.nearest_other(bad_vectors), bad.nearest(good_vectors), contrast)
-        of_good = score(good.nearest(bad_vectors), good.nearest_other(good_vectors), contrast)
-        of_named = score(named.nearest(bad_vectors), named.nearest(good_vectors), contrast)
-        harmless = np.concatenate([good.worst(of_good), named.worst(of_named)])
-        return Scores(contrast, halves(bad.worst(of_bad), settings.seed), halves(harmless, settings.seed))
-
-    rate = settings.false_block_rate
-    tried = [scores(contrast) for contrast in settings.contrasts]
-    chosen = max(tried, key=lambda found: found.blocked(found.threshold(rate), 0)[0])
-    threshold = chosen.threshold(rate)
-    recall, false_blocks = chosen.blocked(threshold, 1)
-    plain_rule = scores(0.0)
-    EthicsFilter(
-        bad_vectors,
-        good_vectors,
-        lists["sentence"].tolist(),
-        lists["category"].tolist(),
-        chosen.contrast,
-        threshold,
-        settings.window_words,
-    ).save(ethics)
-    figures = {
-        "held_out_recall": round(recall, 6),
-        "held_out_false_block_rate": round(false_blocks, 6),
-        "plain_rule_recall": round(plain_rule.blocked(plain_rule.threshold(rate), 1)[0], 6),
-        "threshold": threshold,
-        "contrast": chosen.contrast,
-        "banned_sentences": len(lists),
-        "benign_sentences": len(fine),
-        "titles": len(titles),
-    }
+    """Learn and calibrate the filter; report on the half of the left-out texts that chose nothing."""
+    lists, fine = read_banned(banned), read_benign(benign)["sentence"].tolist()
+    titles = sample_titles(catalogue, settings)
+    learnt, figures = calibrate(lists, fine, titles, Encoder.load(model), settings)
+    learnt.save(ethics)
+    figures |= {"banned_sentences": len(lists), "benign_sentences": len(fine), "titles": len(titles)}
     metrics.write_text(json.dumps(figures, indent=1) + "\n")
     return figures
 

@@ -1,7 +1,9 @@
 """The lists that staff edit: banned sentences with their category, and benign ones that only look alike."""
 
 import csv
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
 
 import pandas as pd
@@ -12,54 +14,83 @@ CATEGORIES = {
     "explosives", "weapons", "violence", "self-harm", "sexual content", "minors", "hate", "drugs", "fraud",
     "malware", "stalking", "poisons", "extremism", "theft", "harassment", "trafficking", "disinformation",
 }  # fmt: skip
+CONTROL = re.compile(r"[\x00-\x1f\x7f�]")
+Check = Callable[[str], str | None]
 
 
 def read_banned(folder: Path) -> pd.DataFrame:
-    """Every banned sentence: sentence, category, severity, language, source.
+    """Every banned sentence once: sentence, category, severity, language, source, place.
 
-    Raises EthicsError naming file and row of an empty sentence or an unknown category.
+    Raises EthicsError naming file, row and field of a value that cannot be used.
     """
-    table = _read(folder, ["sentence", "category", "severity", "language", "source"])
-    for row in table.itertuples():
-        if row.category not in CATEGORIES:
-            known = ", ".join(sorted(CATEGORIES))
-            raise EthicsError(f"{row.place}: unknown category {row.category!r}. Use one of {known}.")
-    return table
+    return _read(
+        folder,
+        {
+            "sentence": _sentence,
+            "category": _category,
+            "severity": lambda value: None if value in {"1", "2", "3"} else "use 1, 2 or 3",
+            "language": lambda value: (
+                None if re.fullmatch("[a-z]{2}", value) else "use two letters, such as en"
+            ),
+            "source": lambda value: None,
+        },
+    )
 
 
 def read_benign(folder: Path) -> pd.DataFrame:
-    """Every benign sentence."""
-    return _read(folder, ["sentence"])
+    """Every benign sentence once: sentence, place.
+
+    Raises EthicsError naming file, row and field of a value that cannot be used.
+    """
+    return _read(folder, {"sentence": _sentence})
 
 
-def _read(folder: Path, columns: list[str]) -> pd.DataFrame:
-    """All files of a folder as one table, each sentence once, with the `place` where it stands."""
+def _sentence(value: str) -> str | None:
+    if not value.strip():
+        return "it is empty; write a sentence, or delete the line"
+    return "it holds a control or broken character; type it again" if CONTROL.search(value) else None
+
+
+def _category(value: str) -> str | None:
+    if value in CATEGORIES:
+        return None
+    near = get_close_matches(value, CATEGORIES, n=1)
+    return (
+        f"unknown; did you mean {near[0]}?"
+        if near
+        else f"unknown; use one of {', '.join(sorted(CATEGORIES))}"
+    )
+
+
+def _read(folder: Path, checks: dict[str, Check]) -> pd.DataFrame:
+    """All files of a folder as one table, each sentence once whatever its case, with the `place` where it stands."""
     files = sorted(folder.glob("*.csv"))
     if not files:
         raise EthicsError(f"{folder} holds no CSV file. Restore it with: git checkout {folder}")
-    table = pd.DataFrame([row for file in files for row in _rows(file, columns)], columns=[*columns, "place"])
+    table = pd.DataFrame([row for file in files for row in _rows(file, checks)], columns=[*checks, "place"])
     if table.empty:
         raise EthicsError(f"{folder} holds no sentence. Restore it with: git checkout {folder}")
-    return table.drop_duplicates("sentence").reset_index(drop=True)
+    return table[~table["sentence"].str.lower().duplicated()].reset_index(drop=True)
 
 
-def _rows(file: Path, columns: list[str]) -> Iterator[dict[str, str]]:
+def _rows(file: Path, checks: dict[str, Check]) -> Iterator[dict[str, str]]:
     with file.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.DictReader(stream)
+        reader = csv.reader(stream)
         try:
-            for column in columns:
-                if column not in (reader.fieldnames or []):
-                    raise EthicsError(
-                        f"{file} has no column {column}. It has {', '.join(reader.fieldnames or [])}; add it."
-                    )
-            for row in reader:
+            heading = next(reader, [])
+            for column in checks:
+                if column not in heading:
+                    raise EthicsError(f"{file} has no column {column}. It has {', '.join(heading)}; add it.")
+            for values in reader:
                 place = f"{file}, row {reader.line_num}"
-                if None in row or None in row.values():
+                if values and len(values) != len(heading):
                     raise EthicsError(
                         f"{place}: too many or too few fields. Quote a sentence that holds a comma."
                     )
-                if not row["sentence"].strip():
-                    raise EthicsError(f"{place}: the sentence is empty. Write one, or delete the line.")
-                yield {**row, "place": place}
+                row = dict(zip(heading, values or [""] * len(heading), strict=True))
+                for column, check in checks.items():
+                    if fault := check(row[column]):
+                        raise EthicsError(f"{place}, {column} {row[column]!r}: {fault}.")
+                yield {column: row[column].strip() for column in checks} | {"place": place}
         except UnicodeDecodeError:
             raise EthicsError(f"{file} is not UTF-8. Save it as UTF-8.") from None

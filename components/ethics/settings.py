@@ -10,13 +10,20 @@ class EthicsError(TandemError):
 
 
 class EthicsSettings(Settings):
-    """How the filter is calibrated and how it reads long texts."""
+    """How the filter is learnt and calibrated, and how it reads long texts."""
 
-    false_block_rate: float = Field(
-        0.015, gt=0, lt=0.5, description="Share of harmless texts that may be blocked"
+    false_block_rate: float = Field(0.01, gt=0, lt=0.5, description="Share of titles that may be blocked")
+    look_alike_block_rate: float = Field(
+        0.1, gt=0, lt=1, description="Share of benign sentences, which look harmful, that may be blocked"
     )
     maximum_titles: int = Field(600, ge=0, description="Item titles that count as benign queries, at most")
-    contrasts: tuple[float, ...] = Field(
-        (0.0, 0.25, 0.5, 0.75), min_length=1, description="Pull-backs that are tried"
+    sharpness: float = Field(2.0, gt=0, description="How sharply likeness falls with distance")
+    ridge: float = Field(0.03, gt=0, description="Pull of the votes towards none")
+    parts: int = Field(5, ge=2, description="Parts of the lists that are left out in turn")
+    window_words: int = Field(
+        8, ge=4, description="Words of a window of a text that is longer than two of them"
     )
-    window_words: int = Field(8, ge=4, description="Words of a window of a long text")
+    reading_discount: float = Field(
+        0.1, ge=0, description="What a score loses times the logarithm of the number of readings"
+    )
+    log_blocked_texts: bool = Field(False, description="Whether the log shows the words of a blocked query")

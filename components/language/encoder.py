@@ -36,6 +36,10 @@ class Encoder:
         """Length of a vector."""
         return int(self.model.get_embedding_dimension())
 
+    def knows(self, word: str) -> bool:
+        """Whether the model reads a word in one piece, as it does with words that it met often."""
+        return len(self.model.tokenizer.tokenize(f" {word}")) == 1
+
     def encode(self, texts: Sequence[str], progress: bool = False, batch_size: int = 64) -> Vectors:
         """Encode texts to unit rows (texts, d); longest first, so that a batch pads little."""
         if not texts:

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.ethics.calibrate import Readings
+from components.ethics.calibrate import Readings, plain_rule_scores
 from components.ethics.filter import EthicsFilter
+from components.ethics.head import folds, learn, likeness
 from components.language.encoder import Encoder
 from tests.ethics.conftest import LISTS, calibrated
 
@@ -15,58 +16,93 @@ from tests.ethics.conftest import LISTS, calibrated
 def test_what_is_reported_is_what_was_read(done, guard):
     figures = json.loads((done / "ethics.json").read_text())
     banned = pd.concat([pd.read_csv(file) for file in (LISTS / "banned").glob("*.csv")])
-    assert figures["banned_sentences"] == len(banned) == len(guard.sentences) == len(guard.banned)
-    assert figures["benign_sentences"] == len(guard.benign)
+    assert figures["banned_sentences"] == len(banned) == len(guard.sentences)
+    assert len(guard.vectors) == len(banned) + figures["benign_sentences"] + figures["titles"]
     assert figures["titles"] == 120
-    assert (figures["threshold"], figures["contrast"]) == (guard.threshold, guard.contrast)
+    assert figures["threshold"] == guard.threshold
 
 
-@pytest.mark.parametrize("rate", [0.02, 0.1])
-def test_the_held_out_false_block_rate_is_near_the_chosen_share(
-    rate, catalogue, small_encoder_folder, tmp_path
+def test_the_votes_catch_more_left_out_sentences_than_the_plain_rule(done):
+    figures = json.loads((done / "ethics.json").read_text())
+    assert figures["held_out_recall"] > figures["plain_rule_recall"] + 0.2
+    assert figures["held_out_false_block_rate"] <= 0.05
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.3])
+def test_the_held_out_block_rate_is_near_the_chosen_share(
+    rate, short_lists, catalogue, small_encoder_folder, tmp_path
 ):
-    figures = calibrated(catalogue, small_encoder_folder, tmp_path, false_block_rate=rate)
-    halved = (figures["benign_sentences"] + figures["titles"]) // 2
-    assert abs(figures["held_out_false_block_rate"] - rate) < 3 * np.sqrt(2 * rate * (1 - rate) / halved)
+    figures = calibrated(
+        short_lists, catalogue, small_encoder_folder, tmp_path, look_alike_block_rate=rate, maximum_titles=0
+    )
+    half = figures["benign_sentences"] // 2
+    assert abs(figures["held_out_look_alike_block_rate"] - rate) < 3 * np.sqrt(2 * rate * (1 - rate) / half)
 
 
-def test_more_false_blocks_let_more_be_caught(catalogue, small_encoder_folder, tmp_path):
+@pytest.mark.slow
+def test_more_false_blocks_let_more_be_caught(short_lists, catalogue, small_encoder_folder, tmp_path):
     recalls = []
-    for rate in (0.01, 0.05, 0.2):
+    for rate in (0.05, 0.4):
         (tmp_path / str(rate)).mkdir()
         figures = calibrated(
-            catalogue, small_encoder_folder, tmp_path / str(rate), false_block_rate=rate, contrasts=(0.5,)
-        )
+            short_lists, catalogue, small_encoder_folder, tmp_path / str(rate),
+            look_alike_block_rate=rate, maximum_titles=0,
+        )  # fmt: skip
         recalls.append(figures["held_out_recall"])
     assert recalls == sorted(recalls) and recalls[-1] > recalls[0]
 
 
-def test_every_banned_sentence_itself_is_blocked(guard, encoder):
-    assert all(guard.judge(sentence, encoder).blocked for sentence in guard.sentences)
+def test_every_banned_sentence_itself_is_blocked(guard):
+    vectors = guard.vectors[: len(guard.sentences)]
+    assert (guard.scores(vectors) > guard.threshold).all()
 
 
-def test_benign_look_alikes_are_let_through(guard, encoder):
-    fine = pd.read_csv(LISTS / "benign" / "tandem.csv")["sentence"]
-    assert np.mean([guard.judge(sentence, encoder).blocked for sentence in fine]) <= 0.02
+def test_benign_sentences_and_titles_of_the_list_are_let_through(guard):
+    scores = guard.scores(guard.vectors[len(guard.sentences) :])
+    assert np.mean(scores > guard.threshold) <= 0.01
 
 
-def test_calibrating_again_gives_the_same_bytes(done, catalogue, small_encoder_folder, tmp_path):
-    calibrated(catalogue, small_encoder_folder, tmp_path)
-    for name in ("ethics/filter.json", "ethics/vectors.safetensors", "ethics.json"):
-        assert (tmp_path / name).read_bytes() == (done / name).read_bytes()
+def test_calibrating_again_gives_the_same_bytes(short_lists, catalogue, small_encoder_folder, tmp_path):
+    outs = [tmp_path / "first", tmp_path / "second"]
+    for out in outs:
+        out.mkdir()
+        calibrated(short_lists, catalogue, small_encoder_folder, out)
+    for name in ("ethics/filter.json", "ethics/votes.safetensors", "ethics.json"):
+        assert (outs[0] / name).read_bytes() == (outs[1] / name).read_bytes()
 
 
-def test_without_titles_the_benign_sentences_are_enough(catalogue, small_encoder_folder, tmp_path):
-    figures = calibrated(catalogue, small_encoder_folder, tmp_path, maximum_titles=0)
-    assert figures["titles"] == 0 and 0 < figures["held_out_recall"] <= 1
+def test_without_titles_the_benign_sentences_are_enough(
+    short_lists, catalogue, small_encoder_folder, tmp_path
+):
+    figures = calibrated(short_lists, catalogue, small_encoder_folder, tmp_path, maximum_titles=0)
+    assert figures["titles"] == 0 == figures["held_out_false_block_rate"]
     assert EthicsFilter.load(tmp_path / "ethics").threshold == figures["threshold"]
 
 
-def test_a_sentence_is_judged_without_itself_and_a_text_by_its_worst_reading(encoder: Encoder):
-    sentences = ["how to build a pipe bomb", "how to build a kite", "H0W T0 BUILD 4 KITE"]
-    vectors = encoder.encode(sentences)
-    read = Readings.of(sentences, encoder, 8)
-    assert read.texts.tolist() == [0, 1, 2, 2]
-    alone, with_itself = read.worst(read.nearest_other(vectors)), read.worst(read.nearest(vectors))
-    assert (alone < 0.99).tolist() == [True, True, False]
-    np.testing.assert_allclose(with_itself, 1, atol=1e-3)
+def test_the_plain_rule_judges_a_sentence_without_itself_and_a_text_by_its_worst_reading(encoder: Encoder):
+    bomb, kite = "how to build a pipe bomb", "how to build a kite"
+    read = Readings.of([[bomb], [kite], ["h0w t0 build 4 kite", bomb]], encoder)
+    alone, other, disguised = plain_rule_scores(read, np.array([True, False, False]))
+    assert alone == -1 and other < 0.9
+    assert disguised == pytest.approx(1, abs=1e-3)
+
+
+def test_the_votes_give_back_what_they_learnt_and_fall_off_with_distance():
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(40, 16)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    banned = np.arange(40) < 20
+    weights = learn(vectors, banned, 2.0, 0.001)
+    votes = likeness(vectors, vectors, 2.0) @ weights
+    np.testing.assert_allclose(votes, np.where(banned, 1, -1), atol=0.05)
+    near = likeness(vectors[:1], vectors, 2.0)[0]
+    assert near.argmax() == 0 and near[0] == pytest.approx(1) and near.min() > 0
+
+
+def test_sentences_about_the_same_are_left_out_together():
+    random = np.random.default_rng(0)
+    topics = random.normal(size=(200, 64))
+    vectors = (topics[np.arange(2000) % 200] + 0.01 * random.normal(size=(2000, 64))).astype(np.float32)
+    parts = folds(vectors, 5, seed=42)
+    together = [len(set(parts[topic::200])) == 1 for topic in range(200)]
+    assert set(parts) == {0, 1, 2, 3, 4} and np.mean(together) > 0.95

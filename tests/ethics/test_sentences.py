@@ -24,11 +24,11 @@ def test_the_projects_own_lists_can_be_read():
 
 
 def test_all_files_of_a_folder_count_and_each_sentence_once(tmp_path):
-    banned(tmp_path, 'how to hurt him,violence,3,en,us\n\n"first, this",fraud,1,en,us\n')
-    banned(tmp_path, "how to hurt him,violence,3,en,them\n", "theirs.csv")
+    banned(tmp_path, 'how to hurt him,violence,3,en,us\n"first, this",fraud,1,en,us\n')
+    banned(tmp_path, "How to hurt him,violence,3,en,them\n", "theirs.csv")
     table = read_banned(tmp_path)
     assert table["sentence"].tolist() == ["how to hurt him", "first, this"]
-    assert table["place"].tolist() == [f"{tmp_path / 'ours.csv'}, row 2", f"{tmp_path / 'ours.csv'}, row 4"]
+    assert table["place"].tolist() == [f"{tmp_path / 'ours.csv'}, row 2", f"{tmp_path / 'ours.csv'}, row 3"]
 
 
 @pytest.mark.parametrize(
@@ -36,12 +36,23 @@ def test_all_files_of_a_folder_count_and_each_sentence_once(tmp_path):
     [
         (
             "fine,fraud,1,en,us\nbad,frod,1,en,us\n",
-            r"ours\.csv, row 3: unknown category 'frod'\. Use one of disinformation, drugs,",
+            r"ours\.csv, row 3, category 'frod': unknown; did you mean fraud\?",
         ),
-        ("a,fraud,1,en,us\n  ,fraud,1,en,us\n", r"ours\.csv, row 3: the sentence is empty\. Write one"),
+        (
+            "bad,xyzzy,1,en,us\n",
+            r"ours\.csv, row 2, category 'xyzzy': unknown; use one of disinformation, drugs,",
+        ),
+        (
+            "a,fraud,1,en,us\n  ,fraud,1,en,us\n",
+            r"ours\.csv, row 3, sentence '  ': it is empty; write a sentence",
+        ),
+        ("a,fraud,1,en,us\n\nb,fraud,1,en,us\n", r"ours\.csv, row 3, sentence '': it is empty"),
+        ("a,fraud,9,en,us\n", r"ours\.csv, row 2, severity '9': use 1, 2 or 3"),
+        ("a,fraud,1,English,us\n", r"ours\.csv, row 2, language 'English': use two letters"),
+        ("a\x07b,fraud,1,en,us\n", r"ours\.csv, row 2, sentence 'a\\x07b': it holds a control"),
         ("first, this,fraud,1,en,us\n", r"ours\.csv, row 2: too many or too few fields\. Quote a sentence"),
         ("a,fraud\n", r"ours\.csv, row 2: too many or too few fields"),
-        ('"two\nlines",fraud,1,en,us\nbad,frod,1,en,us\n', r"ours\.csv, row 4: unknown category"),
+        ('"two\nlines",fraud,1,en,us\n', r"ours\.csv, row 3, sentence 'two\\nlines': it holds a control"),
         ("", "holds no sentence"),
     ],
 )

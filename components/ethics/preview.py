@@ -1,0 +1,71 @@
+"""What the lists and settings as they stand now would block of past queries, beside what the live filter blocks."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from components.ethics.calibrate import calibrate, sample_titles
+from components.ethics.filter import EthicsFilter
+from components.ethics.sentences import read_banned, read_benign
+from components.ethics.settings import EthicsError, EthicsSettings
+from components.language.encoder import Encoder
+from components.stage import Counts, Input, Output, stage
+
+
+def read_queries(file: Path) -> list[str]:
+    """Past queries, one a line, each once.
+
+    Raises EthicsError where the file is not UTF-8 or holds none.
+    """
+    try:
+        queries = list(dict.fromkeys(filter(None, map(str.strip, file.read_text("utf-8-sig").splitlines()))))
+    except UnicodeDecodeError:
+        raise EthicsError(f"{file} is not UTF-8. Save it as UTF-8.") from None
+    if not queries:
+        raise EthicsError(f"{file} holds no query. Write one a line.")
+    return queries
+
+
+def compare(queries: list[str], live: EthicsFilter, changed: EthicsFilter, encoder: Encoder) -> pd.DataFrame:
+    """The queries that either filter blocks, what changes for them, and why the changed one blocks."""
+    rows = []
+    for query in queries:
+        before = live.verdict(encoder.encode(live.readings(query, encoder)))
+        after = changed.verdict(encoder.encode(changed.readings(query, encoder)))
+        if before.blocked or after.blocked:
+            change = {
+                (True, True): "stays blocked",
+                (False, True): "newly blocked",
+                (True, False): "let through",
+            }
+            rows.append(
+                (change[before.blocked, after.blocked], query, after.category, after.score, after.sentence)
+            )
+    table = pd.DataFrame(rows, columns=["change", "query", "category", "score", "nearest_sentence"])
+    return table.sort_values(["change", "score"], ascending=[True, False])
+
+
+@stage(EthicsSettings)
+def main(
+    banned: Input,
+    benign: Input,
+    catalogue: Input,
+    model: Input,
+    live: Input,
+    queries: Input,
+    preview: Output,
+    settings: EthicsSettings,
+) -> Counts:
+    """Calibrate a filter on the side, judge past queries by it and by the live one, and list the difference."""
+    asked, before, encoder = read_queries(queries), EthicsFilter.load(live), Encoder.load(model)
+    lists, fine = read_banned(banned), read_benign(benign)["sentence"].tolist()
+    after, _ = calibrate(lists, fine, sample_titles(catalogue, settings), encoder, settings)
+    table = compare(asked, before, after, encoder)
+    table.to_csv(preview, index=False)
+    counts = table["change"].value_counts()
+    changes = {name: int(counts.get(name, 0)) for name in ("newly blocked", "let through", "stays blocked")}
+    return {"queries": len(asked), "threshold": after.threshold, **changes}
+
+
+if __name__ == "__main__":
+    main.cli()
