@@ -11,11 +11,7 @@ from components.language.settings import LanguageError, LanguageSettings
 
 def check_method(settings: LanguageSettings) -> None:
     """Raise LanguageError where the method asks for what this machine does not have."""
-    if settings.method != "qlora":
-        return
-    if not torch.cuda.is_available():
-        raise LanguageError("method is qlora, which needs a CUDA GPU. Set lora in conf/language.yaml.")
-    if find_spec("bitsandbytes") is None:
+    if settings.method == "qlora" and find_spec("bitsandbytes") is None:
         raise LanguageError(
             "method is qlora, which needs bitsandbytes. Install it with: pip install '.[gpu]', "
             "or set lora in conf/language.yaml."
