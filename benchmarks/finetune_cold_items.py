@@ -56,14 +56,14 @@ def validate(model: Any, texts: list[str], users: Csr, shown: Indices, cold: Ind
     return {"cold_ndcg_100": float(values["ndcg_100"].mean())}
 
 
-def tune(model: Any, parts: Split, texts: list[str], settings: LanguageSettings) -> pd.DataFrame:
+def tune(model: Any, name: str, parts: Split, texts: list[str], settings: LanguageSettings) -> pd.DataFrame:
     """Train in place on the taste of training users and on the books' titles; returns step and loss."""
     shown, cold = shown_items(len(texts))
     told = [texts[item] for item in shown]
     pairs = pd.DataFrame({"anchor": [text.split(". ")[0] for text in told], "positive": told})
-    adapters = None if settings.method == "full" else Adapters(model, settings)
+    adapters = None if settings.method == "full" else Adapters(model, name, settings)
     if adapters:
-        adapters.attach(model[0].model)
+        adapters.attach()
     loss = CombinedLoss(model, TasteLoss(model, told, Csr(parts.train[:, shown]), settings), settings)
     check = partial(validate, texts=texts, users=parts.validation, shown=shown, cold=cold)
     before = check(model)
@@ -101,7 +101,8 @@ def main(
     parts = split(interactions.matrix)
     books = describe_books()
     texts = books.iloc[books.index.get_indexer(interactions.item_ids[parts.items])].tolist()
-    model = open_model(str(next(encoder.rglob("modules.json")).parent))
+    name = str(next(encoder.rglob("modules.json")).parent)
+    model = open_model(name)
     model.max_seq_length = words
     zero_shot = Path(f".tandem/goodbooks-{encoder.name}-{words}.npy")
     before = None if trial else vectors_of(model, texts, zero_shot)
@@ -122,7 +123,7 @@ def main(
     )
     torch.manual_seed(settings.seed)
     started = time.process_time()
-    losses = tune(model, parts, texts, settings)
+    losses = tune(model, name, parts, texts, settings)
     seconds = time.process_time() - started
     typer.echo(losses.iloc[:: max(1, len(losses) // 10)].to_string(index=False))
     typer.echo(f"{seconds:.0f} CPU s")

@@ -32,27 +32,36 @@ def open_quantised(name: str) -> Any:
 
 
 class Adapters:
-    """Adapters on a Sentence-Transformers model's backbone, which is frozen while they are there."""
+    """Adapters on a Sentence-Transformers model's backbone, which is frozen while they are there.
 
-    def __init__(self, model: Any, settings: LanguageSettings) -> None:
+    name: what the model was opened by. With qlora a backbone in fewer bits takes the place of the model's own.
+    """
+
+    def __init__(self, model: Any, name: str, settings: LanguageSettings) -> None:
         from peft import LoraConfig
 
         rank = settings.lora_rank
         self.config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear")
-        self.model, self.whole = model, model[0].model
+        self.model, self.name, self.quantised = model, name, settings.method == "qlora"
 
-    def attach(self, backbone: Any) -> None:
-        """Put adapters on a backbone, which takes the model's place: its own, or the same in fewer bits."""
-        from peft import get_peft_model
-
-        self.model[0].model = get_peft_model(backbone, self.config)
+    def attach(self) -> None:
+        """Put adapters on the backbone."""
+        if self.quantised:
+            self.model[0].model = open_quantised(self.name)[0].model
+        self._wrap()
 
     def fold(self) -> None:
         """Add what the adapters learnt to the weights in full precision, so that the model is a plain one again."""
         from peft import get_peft_model_state_dict, set_peft_model_state_dict
 
-        learnt = get_peft_model_state_dict(self.model[0].model)
-        if self.model[0].model.get_base_model() is not self.whole:
-            self.attach(self.whole)
+        if self.quantised:
+            learnt = get_peft_model_state_dict(self.model[0].model)
+            self.model[0].model = open_model(self.name)[0].model
+            self._wrap()
             set_peft_model_state_dict(self.model[0].model, learnt)
         self.model[0].model = self.model[0].model.merge_and_unload()
+
+    def _wrap(self) -> None:
+        from peft import get_peft_model
+
+        self.model[0].model = get_peft_model(self.model[0].model, self.config)

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from components.language.adapters import Adapters, check_method, open_quantised
+from components.language.adapters import Adapters, check_method
 from components.language.card import card
 from components.language.encoder import Encoder, open_model
 from components.language.losses import CombinedLoss, TasteLoss, pairs_loss
@@ -118,9 +118,9 @@ def finetune(
 ) -> tuple[Figures, pd.DataFrame]:
     """Train everything, or adapters and the head, in place; returns the best figures, and step and loss."""
     training = lessons(model, pairs, settings)
-    adapters = None if settings.method == "full" else Adapters(model, settings)
+    adapters = None if settings.method == "full" else Adapters(model, name, settings)
     if adapters:
-        adapters.attach(open_quantised(name)[0].model if settings.method == "qlora" else model[0].model)
+        adapters.attach()
     loss = choose_loss(model, *taste, settings)
     judge = partial(validate, pairs=pairs, settings=settings)
     result = train(model, training, loss, judge, before, work, settings)
