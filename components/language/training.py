@@ -42,7 +42,7 @@ def load_trained(model: torch.nn.Module, file: Path) -> None:
 class Tutor(SentenceTransformerTrainer):  # type: ignore[misc]
     """The Trainer, whose checkpoints hold only what is trained."""
 
-    def _save(self, output_dir: str, state_dict: Any = None) -> None:
+    def _save(self, output_dir: str, **others: Any) -> None:
         Path(output_dir).mkdir(parents=True, exist_ok=True)
         save_trained(self.model, Path(output_dir) / WEIGHTS)
 
@@ -57,7 +57,7 @@ class Validation(SentenceEvaluator):  # type: ignore[misc]
         super().__init__()
         self.judge = judge
 
-    def __call__(self, model: Any, output_path: Any = None, epoch: Any = None, steps: Any = None) -> Figures:
+    def __call__(self, model: Any, **others: Any) -> Figures:
         """Figures a kind, and their mean."""
         figures = self.judge(model)
         return figures | {"mean": mean(figures)}
