@@ -19,11 +19,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from components.language.adapters import Adapters
+from components.language.adapters import attach, quantise
 from components.language.finetune import begin, validate
 from components.language.losses import pairs_loss
 from components.language.settings import LanguageSettings
-from components.language.training import last_checkpoint, mean, train
+from components.language.training import best_figures, last_checkpoint, mean, train
 
 METHODS = ("full", "lora", "qlora")
 RATES = {"full": 2e-5, "lora": 2e-4, "qlora": 2e-4}
@@ -71,16 +71,17 @@ def measure(method: str, model_name: str, pairs: pd.DataFrame, settings: Languag
     with TemporaryDirectory() as folder:
         work = Path(folder)
         model, before = begin(model_name, pairs, work, settings)
-        adapters = None if method == "full" else Adapters(model, model_name, settings)
-        if adapters:
-            adapters.attach()
+        if method == "qlora":
+            quantise(model, model_name)
+        if method != "full":
+            attach(model, settings)
         trained = sum(value.numel() for value in model.parameters() if value.requires_grad)
         report = {"trained_parameters": trained, "weights_mb": weight_bytes(model) / MEGABYTE}
         forget_peak()
         training = pairs.loc[pairs["part"] == "train", ["anchor", "positive"]]
         judge = partial(timed_validate, pairs=pairs, settings=settings)
         wall, cpu = time.monotonic(), time.process_time()
-        after, _ = train(model, training, pairs_loss(model, settings), judge, before, work, settings)
+        history = train(model, training, pairs_loss(model, settings), judge, before, work, settings)
         wall, cpu = time.monotonic() - wall, time.process_time() - cpu
         report |= {
             "gradients_mb": 4 * trained / MEGABYTE,
@@ -89,7 +90,7 @@ def measure(method: str, model_name: str, pairs: pd.DataFrame, settings: Languag
             "cpu_seconds_a_step": (cpu - VALIDATING["cpu"]) / settings.maximum_steps,
             "seconds_a_step": (wall - VALIDATING["wall"]) / settings.maximum_steps,
             "mrr_10_before": mean(before),
-            "mrr_10_after": mean(after),
+            "mrr_10_after": mean(best_figures(history)),
         }
     return {name: round(value, 4) for name, value in report.items()}
 

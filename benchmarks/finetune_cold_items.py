@@ -18,11 +18,11 @@ import typer
 from recommender_cold_items import METRICS, describe_books
 from recommender_data import Split, read_interactions, split
 
-from components.language.adapters import Adapters
+from components.language.adapters import attach, fold
 from components.language.encoder import Encoder, open_model
 from components.language.losses import CombinedLoss, TasteLoss
 from components.language.settings import LanguageSettings
-from components.language.training import mean, train
+from components.language.training import BEST, best_figures, load_trained, losses, mean, train
 from components.recommender.cold_start import judge
 from components.recommender.interactions import Csr, Floats, Indices
 from components.recommender.metrics import per_user
@@ -61,18 +61,21 @@ def tune(model: Any, name: str, parts: Split, texts: list[str], settings: Langua
     shown, cold = shown_items(len(texts))
     told = [texts[item] for item in shown]
     pairs = pd.DataFrame({"anchor": [text.split(". ")[0] for text in told], "positive": told})
-    adapters = None if settings.method == "full" else Adapters(model, name, settings)
-    if adapters:
-        adapters.attach()
+    if settings.method == "lora":
+        attach(model, settings)
     loss = CombinedLoss(model, TasteLoss(model, told, Csr(parts.train[:, shown]), settings), settings)
     check = partial(validate, texts=texts, users=parts.validation, shown=shown, cold=cold)
     before = check(model)
     with TemporaryDirectory() as work:
-        after, losses = train(model, pairs, loss, check, before, Path(work), settings)
-    if adapters:
-        adapters.fold()
-    typer.echo(f"validation NDCG@100 {mean(before):.4f} before, {mean(after):.4f} at its best")
-    return losses
+        history = train(model, pairs, loss, check, before, Path(work), settings)
+        if (Path(work) / BEST).is_file():
+            load_trained(model, Path(work) / BEST)
+    if settings.method == "lora":
+        fold(model)
+    typer.echo(
+        f"validation NDCG@100 {mean(before):.4f} before, {mean(best_figures(history)):.4f} at its best"
+    )
+    return losses(history)
 
 
 def vectors_of(model: Any, texts: list[str], file: Path) -> Floats:
@@ -101,8 +104,7 @@ def main(
     parts = split(interactions.matrix)
     books = describe_books()
     texts = books.iloc[books.index.get_indexer(interactions.item_ids[parts.items])].tolist()
-    name = str(next(encoder.rglob("modules.json")).parent)
-    model = open_model(name)
+    model = open_model(str(next(encoder.rglob("modules.json")).parent))
     model.max_seq_length = words
     zero_shot = Path(f".tandem/goodbooks-{encoder.name}-{words}.npy")
     before = None if trial else vectors_of(model, texts, zero_shot)
@@ -123,9 +125,9 @@ def main(
     )
     torch.manual_seed(settings.seed)
     started = time.process_time()
-    losses = tune(model, name, parts, texts, settings)
+    curve = tune(model, parts, texts, settings)
     seconds = time.process_time() - started
-    typer.echo(losses.iloc[:: max(1, len(losses) // 10)].to_string(index=False))
+    typer.echo(curve.iloc[:: max(1, len(curve) // 10)].to_string(index=False))
     typer.echo(f"{seconds:.0f} CPU s")
     if before is None:
         return
@@ -143,7 +145,7 @@ def main(
             typer.echo(f"{name:<10}{way:<6}{figures}")
     if file:
         told = {"encoder": encoder.name, "training_cpu_seconds": round(seconds), "items": len(texts)}
-        told |= {"settings": settings.model_dump(exclude={"model"}), "loss": losses.to_dict("list")} | reports
+        told |= {"settings": settings.model_dump(exclude={"model"}), "loss": curve.to_dict("list")} | reports
         file.write_text(json.dumps(told, indent=1) + "\n")
 
 

@@ -14,11 +14,11 @@ import pandas as pd
 import torch
 import typer
 
-from components.language.adapters import Adapters
+from components.language.adapters import attach
 from components.language.finetune import begin, validate
 from components.language.losses import nested, pairs_loss
 from components.language.settings import LanguageSettings
-from components.language.training import mean, train
+from components.language.training import best_figures, mean, train
 
 WAYS = ("head", "pca", "truncation")
 
@@ -75,12 +75,12 @@ def main(
         with TemporaryDirectory() as folder:
             chosen = shortened(way, str(model), table, Path(folder), settings)
             torch.manual_seed(settings.seed)
-            adapters = Adapters(chosen, str(model), settings)
-            adapters.attach()
+            attach(chosen, settings)
             before = judge(chosen)
-            after, _ = train(
+            history = train(
                 chosen, training, pairs_loss(chosen, settings), judge, before, Path(folder), settings
             )
+        after = best_figures(history)
         reports[way] = {"before": before, "after": after}
         typer.echo(f"{way:<12}before {before}  after {after}")
     if file:

@@ -18,8 +18,8 @@ def check_method(settings: LanguageSettings) -> None:
         )
 
 
-def open_quantised(name: str) -> Any:
-    """Open a model with its backbone in 4-bit NormalFloat weights."""
+def quantise(model: Any, name: str) -> None:
+    """Put the backbone of the model of that name, in 4-bit NormalFloat weights, in place of a model's own."""
     from transformers import BitsAndBytesConfig
 
     quantisation = BitsAndBytesConfig(
@@ -28,40 +28,18 @@ def open_quantised(name: str) -> Any:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
-    return open_model(name, quantization_config=quantisation)
+    model[0].model = open_model(name, quantization_config=quantisation)[0].model
 
 
-class Adapters:
-    """Adapters on a Sentence-Transformers model's backbone, which is frozen while they are there.
+def attach(model: Any, settings: LanguageSettings) -> None:
+    """Put adapters on a Sentence-Transformers model's backbone, which is frozen while they are there."""
+    from peft import LoraConfig, get_peft_model
 
-    name: what the model was opened by. With qlora a backbone in fewer bits takes the place of the model's own.
-    """
+    rank = settings.lora_rank
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear")
+    model[0].model = get_peft_model(model[0].model, config)
 
-    def __init__(self, model: Any, name: str, settings: LanguageSettings) -> None:
-        from peft import LoraConfig
 
-        rank = settings.lora_rank
-        self.config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear")
-        self.model, self.name, self.quantised = model, name, settings.method == "qlora"
-
-    def attach(self) -> None:
-        """Put adapters on the backbone."""
-        if self.quantised:
-            self.model[0].model = open_quantised(self.name)[0].model
-        self._wrap()
-
-    def fold(self) -> None:
-        """Add what the adapters learnt to the weights in full precision, so that the model is a plain one again."""
-        from peft import get_peft_model_state_dict, set_peft_model_state_dict
-
-        if self.quantised:
-            learnt = get_peft_model_state_dict(self.model[0].model)
-            self.model[0].model = open_model(self.name)[0].model
-            self._wrap()
-            set_peft_model_state_dict(self.model[0].model, learnt)
-        self.model[0].model = self.model[0].model.merge_and_unload()
-
-    def _wrap(self) -> None:
-        from peft import get_peft_model
-
-        self.model[0].model = get_peft_model(self.model[0].model, self.config)
+def fold(model: Any) -> None:
+    """Add what the adapters learnt to the weights, so that the model is a plain one again."""
+    model[0].model = model[0].model.merge_and_unload()

@@ -11,15 +11,16 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from components.language.adapters import Adapters, check_method
+from components.language.adapters import attach, check_method, fold, quantise
 from components.language.card import card
 from components.language.encoder import Encoder, open_model
 from components.language.losses import CombinedLoss, TasteLoss, pairs_loss
 from components.language.measures import mrr
 from components.language.negatives import mine
+from components.language.ranks import rank, spread
 from components.language.settings import LanguageError, LanguageSettings
 from components.language.taste import Csr, read_taste
-from components.language.training import Figures, mean, train
+from components.language.training import BEST, Figures, best_figures, load_trained, losses, mean, train
 from components.language.work import fingerprint, once, workplace
 from components.packages.resolve import resolve
 from components.stage import Counts, Input, Output, digest, stage
@@ -107,26 +108,33 @@ def choose_loss(model: Any, texts: list[str], liked: Csr, settings: LanguageSett
     return pairs_loss(model, settings)
 
 
-def finetune(
-    model: Any,
-    name: str,
-    pairs: pd.DataFrame,
-    taste: tuple[list[str], Csr],
-    before: Figures,
-    work: Path,
-    settings: LanguageSettings,
-) -> tuple[Figures, pd.DataFrame]:
-    """Train everything, or adapters and the head, in place; returns the best figures, and step and loss."""
+def learn(
+    name: str, pairs: pd.DataFrame, taste: tuple[list[str], Csr], work: Path, settings: LanguageSettings
+) -> None:
+    """Train everything, or adapters and the head; leave the best weights and the history in `work`."""
+    model, before = begin(name, pairs, work, settings)
     training = lessons(model, pairs, settings)
-    adapters = None if settings.method == "full" else Adapters(model, name, settings)
-    if adapters:
-        adapters.attach()
+    if settings.method == "qlora":
+        quantise(model, name)
+    if settings.method != "full":
+        attach(model, settings)
     loss = choose_loss(model, *taste, settings)
     judge = partial(validate, pairs=pairs, settings=settings)
-    result = train(model, training, loss, judge, before, work, settings)
-    if adapters:
-        adapters.fold()
-    return result
+    history = train(model, training, loss, judge, before, work, settings)
+    if rank() == 0:
+        (work / "history.json").write_text(json.dumps(history))
+
+
+def learnt(name: str, pairs: pd.DataFrame, work: Path, settings: LanguageSettings) -> Any:
+    """The model with the best weights that `learn` left, adapters added into them."""
+    model, _ = begin(name, pairs, work, settings)
+    if settings.method == "full":
+        load_trained(model, work / BEST)
+        return model
+    attach(model, settings)
+    load_trained(model, work / BEST)
+    fold(model)
+    return model
 
 
 @stage(LanguageSettings, tracked=True)
@@ -146,14 +154,17 @@ def main(
     inputs = {"pairs": pairs, "taste": taste, "base": Path(name)}
     hashes = {kind: digest([path]) for kind, path in inputs.items() if path.exists()}
     work = workplace(model, "finetune", fingerprint(settings.model_dump_json(), hashes.values()))
-    tuned, before = begin(name, table, work, settings)
-    tuned.save(str(model), create_model_card=False)
-    after, losses = before, pd.DataFrame(columns=["step", "loss"])
+    start, before = begin(name, table, work, settings)
+    start.save(str(model), create_model_card=False)
+    del start
+    history = []
     if settings.maximum_steps and (table["part"] == "train").sum() >= 2:
-        after, losses = finetune(tuned, name, table, read_taste(taste), before, work, settings)
+        spread(settings.devices, learn, name, table, read_taste(taste), work, settings)
+        history = json.loads((work / "history.json").read_text())
+    after = best_figures(history) if history else before
     kept = mean(after) > mean(before)
     if kept:
-        tuned.save(str(model), create_model_card=False)
+        learnt(name, table, work, settings).save(str(model), create_model_card=False)
     figures = {
         "validation_mrr_10_before": mean(before),
         "validation_mrr_10": mean(after if kept else before),
@@ -162,19 +173,19 @@ def main(
         **{f"{kind}_mrr_10_after": round(value, 6) for kind, value in after.items()},
     }
     (model / "README.md").write_text(card(Path(name).name, kept, hashes, figures, settings))
-    losses.to_csv(plot, index=False)
+    losses(history).to_csv(plot, index=False)
     metrics.write_text(json.dumps(figures, indent=1) + "\n")
-    track(hashes, losses)
+    track(hashes, losses(history))
     shutil.rmtree(work)
     return figures
 
 
-def track(hashes: dict[str, str], losses: pd.DataFrame) -> None:
+def track(hashes: dict[str, str], steps: pd.DataFrame) -> None:
     """Tell the MLflow run what was read, and the loss of each step."""
     import mlflow
 
     mlflow.set_tags({f"{name}_sha256": value for name, value in hashes.items()})
-    for row in losses.to_dict("records"):
+    for row in steps.to_dict("records"):
         mlflow.log_metric("loss", row["loss"], step=int(row["step"]))
 
 

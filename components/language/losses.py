@@ -1,6 +1,5 @@
 """What finetuning minimises: pairs against in-batch negatives, and the recommender's own loss over text vectors."""
 
-import os
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from scipy import sparse
 from torch.nn.functional import normalize
 from torch.utils.checkpoint import checkpoint
 
+from components.language.ranks import rank
 from components.language.settings import LanguageSettings
 
 Csr = sparse.csr_matrix
@@ -34,7 +34,7 @@ def pairs_loss(model: Any, settings: LanguageSettings) -> torch.nn.Module:
     )
 
     whole: torch.nn.Module
-    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    several = settings.devices > 1
     if settings.batch_size <= settings.texts_at_once:
         whole = MultipleNegativesRankingLoss(model, gather_across_devices=several)
     else:
@@ -66,7 +66,7 @@ class TasteLoss(torch.nn.Module):
 
     def draw(self) -> tuple[NDArray[np.int64], torch.Tensor]:
         """Items (i',) and the rows of users among them (u', i'), by torch's own chance, which checkpoints keep."""
-        chance = np.random.default_rng(int(torch.randint(2**62, ())))
+        chance = np.random.default_rng([int(torch.randint(2**62, ())), rank()])
         people = chance.permutation(self.histories.shape[0])[: self.settings.taste_items]
         items = np.sort(pd.unique(self.histories[people].indices)[: self.settings.taste_items])
         among = self.by_item[:, items].tocsr()

@@ -11,11 +11,12 @@ from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.evaluation import SentenceEvaluator
 from sentence_transformers.training_args import BatchSamplers
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerState
 
 from components.language.settings import LanguageSettings
 
 Figures = dict[str, float]
+History = list[dict[str, Any]]
 WEIGHTS, WHOLE, BEST = "trained.safetensors", "whole", "best.safetensors"
 
 
@@ -70,12 +71,11 @@ class Keeper(TrainerCallback):  # type: ignore[misc]
         self.work, self.before, self.patience = work, before, patience
 
     def on_evaluate(self, args: Any, state: Any, control: Any, model: Any, **others: Any) -> None:
-        """Keep weights that are the best so far; stop after `patience` validations without a better figure."""
-        so_far = [self.before, *(entry["eval_mean"] for entry in state.log_history if "eval_mean" in entry)]
-        best = so_far.index(max(so_far))
-        if best == len(so_far) - 1 and args.should_save:
+        """Keep weights that are the best so far; stop once no more is gained."""
+        since_best = validations_since_best(state.log_history, self.before)
+        if since_best == 0 and args.should_save:
             save_trained(model, self.work / BEST)
-        control.should_training_stop |= len(so_far) - 1 - best >= self.patience
+        control.should_training_stop |= since_best >= self.patience
 
     def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         """Mark the checkpoint that was just written as whole, then drop the earlier ones."""
@@ -85,6 +85,12 @@ class Keeper(TrainerCallback):  # type: ignore[misc]
             for older in self.work.glob("checkpoint-*"):
                 if older != newest:
                     shutil.rmtree(older)
+
+
+def validations_since_best(history: History, before: float) -> int:
+    """How many validations came after the first of the best figure; the figure before training is one too."""
+    figures = [before, *(entry["eval_mean"] for entry in history if "eval_mean" in entry)]
+    return len(figures) - 1 - figures.index(max(figures))
 
 
 def last_checkpoint(work: Path) -> Path | None:
@@ -104,12 +110,14 @@ def arguments(work: Path, settings: LanguageSettings) -> SentenceTransformerTrai
     return SentenceTransformerTrainingArguments(
         output_dir=str(work),
         max_steps=settings.maximum_steps,
-        per_device_train_batch_size=settings.batch_size,
+        per_device_train_batch_size=max(1, settings.batch_size // settings.devices),
         learning_rate=settings.learning_rate,
         warmup_steps=max(1, settings.maximum_steps // 10),
         batch_sampler=BatchSamplers.NO_DUPLICATES,
         optim="paged_adamw_8bit" if cuda and settings.method == "qlora" else "adamw_torch",
         bf16=cuda,
+        use_cpu=not cuda,
+        ddp_backend=("nccl" if cuda else "gloo") if settings.devices > 1 else None,
         seed=settings.seed,
         logging_steps=1,
         eval_strategy="steps",
@@ -127,15 +135,21 @@ def train(
     before: Figures,
     work: Path,
     settings: LanguageSettings,
-) -> tuple[Figures, pd.DataFrame]:
-    """Train in place, from the last checkpoint in `work` on if there is one, and end with the best weights seen.
+) -> History:
+    """Train in place, from the last checkpoint in `work` on if there is one; the best weights are left there.
 
     pairs: anchor, positive and, with hard negatives, negative.
-    before: the figures without training, which the weights that are kept have to beat.
-    Returns the figures of the best validation, and step and loss.
+    before: the figures without training, which weights have to beat to be kept.
+    Returns what the Trainer logged.
     """
     from datasets import Dataset
 
+    checkpoint = last_checkpoint(work)
+    if checkpoint:
+        state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+        gained = validations_since_best(state.log_history, mean(before)) < settings.patience
+        if state.global_step >= settings.maximum_steps or not gained:
+            return state.log_history
     trainer = Tutor(
         model,
         arguments(work, settings),
@@ -144,13 +158,19 @@ def train(
         evaluator=Validation(judge),
         callbacks=[Keeper(work, mean(before), settings.patience)],
     )
-    checkpoint = last_checkpoint(work)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if (work / BEST).is_file():
-        load_trained(model, work / BEST)
-    history = trainer.state.log_history
+    return trainer.state.log_history
+
+
+def best_figures(history: History) -> Figures:
+    """The figures a kind of the best validation."""
     best = max((entry for entry in history if "eval_mean" in entry), key=lambda entry: entry["eval_mean"])
-    losses = [
-        {"step": entry["step"], "loss": round(entry["loss"], 6)} for entry in history if "loss" in entry
-    ]
-    return {kind: best[f"eval_{kind}"] for kind in before}, pd.DataFrame(losses)
+    timing = {"mean", "runtime", "samples_per_second", "steps_per_second"}
+    told = {name.removeprefix("eval_"): value for name, value in best.items() if name.startswith("eval_")}
+    return {kind: value for kind, value in told.items() if kind not in timing}
+
+
+def losses(history: History) -> pd.DataFrame:
+    """The loss of each step."""
+    told = [{"step": entry["step"], "loss": round(entry["loss"], 6)} for entry in history if "loss" in entry]
+    return pd.DataFrame(told, columns=["step", "loss"])

@@ -19,7 +19,8 @@ import yaml
 from components.language import finetune, pairs
 from components.language.encoder import Encoder, open_model
 from components.language.settings import LanguageSettings
-from components.language.training import last_checkpoint
+from components.language.taste import read_taste
+from components.language.training import best_figures, last_checkpoint, losses
 from tests.language.conftest import garments
 from tests.language.test_stages import FEW, files
 
@@ -206,3 +207,30 @@ def test_a_decoder_with_last_token_pooling_and_a_prompt_is_finetuned_like_any_ot
     texts = garments()["title"].tolist()
     prompted = encoder.model.encode(texts, prompt="", normalize_embeddings=True)
     assert not np.allclose(encoder.encode(texts), prompted, atol=1e-3)
+
+
+def test_a_training_that_had_ended_when_it_was_killed_is_not_done_again(shop, small_encoder_folder, tmp_path):
+    settings = LanguageSettings(**(SOME | {"model": str(small_encoder_folder), "validation_steps": 2}))
+    inputs = tmp_path / "pairs.parquet", tmp_path / "taste.parquet"
+    pairs.main(shop / "catalogue", shop / "split.parquet", *inputs, settings=settings)
+    told = str(small_encoder_folder), pd.read_parquet(inputs[0]), read_taste(inputs[1]), tmp_path, settings
+    finetune.learn(*told)
+    kept = files(tmp_path)
+    finetune.learn(*told)
+    again = files(tmp_path)
+    histories = [json.loads(each.pop("history.json")) for each in (kept, again)]
+    assert again == kept
+    assert losses(histories[0]).equals(losses(histories[1]))
+    assert best_figures(histories[0]) == best_figures(histories[1])
+
+
+@pytest.mark.slow
+def test_two_processes_train_together_and_the_same_way_every_time(shop, small_encoder_folder, tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        figures = finetuned(
+            shop, tmp_path / name, small_encoder_folder, devices=2, taste_weight=0.5, checkpoint_steps=100
+        )
+        assert figures["finetuned_is_kept"] == 1
+    assert results(tmp_path / "first") == results(tmp_path / "second")
+    assert len(pd.read_csv(tmp_path / "first" / "finetune.csv")) == 6
