@@ -134,7 +134,7 @@ def main(
         maximum_steps=3 if quick else steps,
         validation_steps=1000,
         checkpoint_steps=1000,
-        validation_queries=30 if quick else 150,
+        validation_queries=30 if quick else 90,
     )
     table = pd.read_parquet(pairs)
     reports = {}

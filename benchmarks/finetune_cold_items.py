@@ -56,7 +56,7 @@ def validate(model: Any, texts: list[str], users: Csr, shown: Indices, cold: Ind
     return {"cold_ndcg_100": float(values["ndcg_100"].mean())}
 
 
-def tune(model: Any, name: str, parts: Split, texts: list[str], settings: LanguageSettings) -> pd.DataFrame:
+def tune(model: Any, parts: Split, texts: list[str], settings: LanguageSettings) -> pd.DataFrame:
     """Train in place on the taste of training users and on the books' titles; returns step and loss."""
     shown, cold = shown_items(len(texts))
     told = [texts[item] for item in shown]

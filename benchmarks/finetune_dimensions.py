@@ -66,7 +66,7 @@ def main(
         maximum_steps=2 if quick else steps,
         validation_steps=1000,
         checkpoint_steps=1000,
-        validation_queries=30 if quick else 150,
+        validation_queries=30 if quick else 90,
     )
     table, reports = pd.read_parquet(pairs), {}
     training = table.loc[table["part"] == "train", ["anchor", "positive"]]

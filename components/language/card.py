@@ -1,5 +1,6 @@
 """The model card: what a saved model is, what it learnt from and how good it is, the same words for the same model."""
 
+from components.language.losses import nested
 from components.language.settings import LanguageSettings
 from components.language.training import Figures
 
@@ -23,8 +24,8 @@ def card(base: str, kept: bool, hashes: dict[str, str], figures: Figures, settin
             "---",
             f"# Text vectors of {settings.dimensions} numbers",
             "",
-            f"{base}, {told}. The first numbers of a vector, "
-            f"{', '.join(map(str, settings.nested_dimensions)) or settings.dimensions}, serve as a shorter one.",
+            f"{base}, {told}. Trained at {' and '.join(map(str, nested(settings)))} "
+            "numbers: the first ones of a vector serve as a shorter one.",
             "",
             "## Data",
             *data,
