@@ -65,12 +65,14 @@ def forget_peak() -> None:
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def measure(method: str, model_name: str, pairs: pd.DataFrame, settings: LanguageSettings) -> dict[str, Any]:
-    """Train by a method; meant for a process of its own."""
+def measure(
+    method: str, model_name: str, pairs: pd.DataFrame, start: Path, settings: LanguageSettings
+) -> dict[str, Any]:
+    """Train by a method; meant for a process of its own. start: where the head is that all begin with."""
     settings = settings.model_copy(update={"method": method, "learning_rate": RATES[method]})
+    model, before = begin(model_name, pairs, start, settings)
     with TemporaryDirectory() as folder:
         work = Path(folder)
-        model, before = begin(model_name, pairs, work, settings)
         if method == "qlora":
             quantise(model, model_name)
         if method != "full":
@@ -137,14 +139,15 @@ def main(
         validation_queries=30 if quick else 90,
     )
     table = pd.read_parquet(pairs)
+    methods = METHODS if find_spec("bitsandbytes") else METHODS[:2]
+    if methods != METHODS:
+        typer.echo("qlora is skipped: bitsandbytes is not installed (pip install '.[gpu]')")
     reports = {}
-    for method in METHODS:
-        if method == "qlora" and find_spec("bitsandbytes") is None:
-            typer.echo("qlora is skipped: bitsandbytes is not installed (pip install '.[gpu]')")
-            continue
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            reports[method] = pool.apply(measure, (method, str(model), table, settings))
-        typer.echo(f"{method} {json.dumps(reports[method])}", err=True)
+    with TemporaryDirectory() as start:
+        for method in methods:
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                reports[method] = pool.apply(measure, (method, str(model), table, Path(start), settings))
+            typer.echo(f"{method} {json.dumps(reports[method])}", err=True)
     show(reports)
     if file:
         libraries = ("torch", "transformers", "sentence-transformers", "peft")
