@@ -11,19 +11,15 @@ from components.language.settings import LanguageError, LanguageSettings
 
 def check_method(settings: LanguageSettings) -> None:
     """Raise LanguageError where the method asks for what this machine does not have."""
-    if settings.method != "qlora":
-        return
-    if not torch.cuda.is_available():
-        raise LanguageError("method is qlora, which needs a CUDA GPU. Set lora in conf/language.yaml.")
-    if find_spec("bitsandbytes") is None:
+    if settings.method == "qlora" and find_spec("bitsandbytes") is None:
         raise LanguageError(
             "method is qlora, which needs bitsandbytes. Install it with: pip install '.[gpu]', "
             "or set lora in conf/language.yaml."
         )
 
 
-def open_quantised(name: str) -> Any:
-    """Open a model with its backbone in 4-bit NormalFloat weights."""
+def quantise(model: Any, name: str) -> None:
+    """Put the backbone of the model of that name, in 4-bit NormalFloat weights, in place of a model's own."""
     from transformers import BitsAndBytesConfig
 
     quantisation = BitsAndBytesConfig(
@@ -32,31 +28,18 @@ def open_quantised(name: str) -> Any:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
-    return open_model(name, quantization_config=quantisation)
+    model[0].model = open_model(name, quantization_config=quantisation)[0].model
 
 
-class Adapters:
-    """Adapters on a Sentence-Transformers model's backbone, which is frozen while they are there."""
+def attach(model: Any, settings: LanguageSettings) -> None:
+    """Put adapters on a Sentence-Transformers model's backbone, which is frozen while they are there."""
+    from peft import LoraConfig, get_peft_model
 
-    def __init__(self, model: Any, settings: LanguageSettings) -> None:
-        from peft import LoraConfig
+    rank = settings.lora_rank
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear")
+    model[0].model = get_peft_model(model[0].model, config)
 
-        rank = settings.lora_rank
-        self.config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear")
-        self.model, self.whole = model, model[0].model
 
-    def attach(self, backbone: Any) -> None:
-        """Put adapters on a backbone, which takes the model's place: its own, or the same in fewer bits."""
-        from peft import get_peft_model
-
-        self.model[0].model = get_peft_model(backbone, self.config)
-
-    def fold(self) -> None:
-        """Add what the adapters learnt to the weights in full precision, so that the model is a plain one again."""
-        from peft import get_peft_model_state_dict, set_peft_model_state_dict
-
-        learnt = get_peft_model_state_dict(self.model[0].model)
-        if self.model[0].model.get_base_model() is not self.whole:
-            self.attach(self.whole)
-            set_peft_model_state_dict(self.model[0].model, learnt)
-        self.model[0].model = self.model[0].model.merge_and_unload()
+def fold(model: Any) -> None:
+    """Add what the adapters learnt to the weights, so that the model is a plain one again."""
+    model[0].model = model[0].model.merge_and_unload()

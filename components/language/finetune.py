@@ -1,28 +1,35 @@
-"""Finetune SBERT to fewer dimensions: in-batch negatives (Henderson et al., 2017) over a head that starts as a PCA."""
+"""Finetune SBERT to fewer dimensions, on pairs of texts and on taste, over a head that starts as a PCA."""
 
 import json
-import tempfile
+import shutil
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
-from components.language.adapters import Adapters, check_method, open_quantised
+from components.language.adapters import attach, check_method, fold, quantise
+from components.language.card import card
 from components.language.encoder import Encoder, open_model
+from components.language.losses import CombinedLoss, TasteLoss, pairs_loss
 from components.language.measures import mrr
+from components.language.negatives import mine
+from components.language.ranks import rank, spread
 from components.language.settings import LanguageError, LanguageSettings
+from components.language.taste import Csr, read_taste
+from components.language.training import BEST, Figures, best_figures, load_trained, losses, mean, train
+from components.language.work import fingerprint, once, workplace
 from components.packages.resolve import resolve
-from components.stage import Counts, Input, Output, stage
+from components.stage import Counts, Input, Output, digest, stage
 
 HEAD_TEXTS = 1000
 
 
-def with_head(model: Any, texts: list[str], dimensions: int) -> Any:
-    """Put a dense head on a model that keeps the main directions of some texts' vectors, so that it is of use at once."""
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.models import Dense, Normalize
-
+def main_directions(model: Any, texts: list[str], dimensions: int) -> NDArray[np.float32]:
+    """The directions in which some texts' vectors differ most, first the main one, (dimensions, width)."""
     vectors = Encoder(model).encode(texts, progress=True)
     width = vectors.shape[1]
     if dimensions > width:
@@ -30,114 +37,156 @@ def with_head(model: Any, texts: list[str], dimensions: int) -> Any:
             f"dimensions is {dimensions}, but the model has {width}. Lower it in conf/language.yaml."
         )
     _, directions = np.linalg.eigh(vectors.T @ vectors)
+    return np.ascontiguousarray(directions[:, ::-1][:, :dimensions].T, dtype=np.float32)
+
+
+def with_head(model: Any, directions: NDArray[np.float32]) -> Any:
+    """Put a dense head on a model that keeps these directions (dimensions, width) of its vectors."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.models import Dense, Normalize
+
+    dimensions, width = directions.shape
     head = Dense(width, dimensions, bias=False, activation_function=torch.nn.Identity())
     with torch.no_grad():
-        head.linear.weight.copy_(torch.from_numpy(directions[:, ::-1][:, :dimensions].T.copy()))
+        head.linear.weight.copy_(torch.from_numpy(directions))
     body = [module for module in model if not isinstance(module, Normalize)]
-    return SentenceTransformer(modules=[*body, head, Normalize()], device=str(model.device))
+    return SentenceTransformer(
+        modules=[*body, head, Normalize()],
+        device=str(model.device),
+        prompts=model.prompts,
+        default_prompt_name=model.default_prompt_name,
+    )
 
 
-def validate(model: Any, pairs: pd.DataFrame, settings: LanguageSettings) -> dict[str, float]:
+def validate(model: Any, pairs: pd.DataFrame, settings: LanguageSettings) -> Figures:
     """MRR@10 a kind of pair: finding what fits some held-out anchors among the texts of all of these."""
     held_out = pairs[pairs["part"] == "validation"]
     most = settings.validation_queries // max(held_out["kind"].nunique(), 1)
-    figures = {}
+    encoder, figures = Encoder(model), {}
     for kind, known in held_out.groupby("kind", sort=True):
         asked = known.drop_duplicates("anchor")
         asked = asked.sample(min(max(most, 1), len(asked)), random_state=settings.seed)
         anchors, texts = asked["anchor"].tolist(), sorted(asked["positive"].unique())
         fitting = set(zip(known["anchor"], known["positive"], strict=True))
         fits = np.array([[(anchor, text) in fitting for text in texts] for anchor in anchors], np.float32)
-        encoder = Encoder(model)
         figures[str(kind)] = mrr(encoder.encode(anchors) @ encoder.encode(texts).T, fits, 10)
     return figures
 
 
-def train(model: Any, pairs: pd.DataFrame, settings: LanguageSettings) -> pd.DataFrame:
-    """Train in place; returns step and loss."""
-    from datasets import Dataset
-    from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-    from sentence_transformers.losses import MultipleNegativesRankingLoss
-    from sentence_transformers.training_args import BatchSamplers
+def begin(name: str, pairs: pd.DataFrame, work: Path, settings: LanguageSettings) -> tuple[Any, Figures]:
+    """The model with its head, and its figures before training; a run that goes on finds both in `work`."""
+    torch.manual_seed(settings.seed)
+    model = open_model(name)
+    model.max_seq_length = settings.maximum_tokens
+    texts = pairs["positive"].drop_duplicates()
+    texts = texts.sample(min(HEAD_TEXTS, len(texts)), random_state=settings.seed)
+    head = once(
+        work / "head.safetensors",
+        lambda: {"directions": main_directions(model, texts.tolist(), settings.dimensions)},
+    )
+    tuned = with_head(model, head["directions"])
+    tuned.max_seq_length = settings.maximum_tokens
+    before = once(
+        work / "before.safetensors",
+        lambda: {kind: np.array(value) for kind, value in validate(tuned, pairs, settings).items()},
+    )
+    return tuned, {kind: float(value) for kind, value in before.items()}
 
+
+def lessons(model: Any, pairs: pd.DataFrame, settings: LanguageSettings) -> pd.DataFrame:
+    """What training reads: anchors and positives, and negatives if they are asked for."""
     training = pairs.loc[pairs["part"] == "train", ["anchor", "positive"]]
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = SentenceTransformerTrainingArguments(
-            output_dir=folder,
-            max_steps=settings.maximum_steps,
-            per_device_train_batch_size=settings.batch_size,
-            learning_rate=settings.learning_rate,
-            warmup_steps=max(1, settings.maximum_steps // 10),
-            batch_sampler=BatchSamplers.NO_DUPLICATES,
-            seed=settings.seed,
-            logging_steps=1,
-            save_strategy="no",
-            report_to="none",
-            bf16=torch.cuda.is_available(),
-        )
-        data = Dataset.from_pandas(training, preserve_index=False)
-        trainer = SentenceTransformerTrainer(
-            model, arguments, train_dataset=data, loss=MultipleNegativesRankingLoss(model)
-        )
-        trainer.train()
-    logged = [entry for entry in trainer.state.log_history if "loss" in entry]
-    return pd.DataFrame([{"step": entry["step"], "loss": round(entry["loss"], 6)} for entry in logged])
+    if not settings.hard_negatives:
+        return training
+    return mine(training, Encoder(model), settings.negative_margin, settings.seed)
 
 
-def mean(figures: dict[str, float]) -> float:
-    """Mean over the kinds, 0 where there are none."""
-    return round(sum(figures.values()) / max(len(figures), 1), 6)
+def choose_loss(model: Any, texts: list[str], liked: Csr, settings: LanguageSettings) -> torch.nn.Module:
+    """The loss of pairs, with the recommender's where it counts and people like items of which there are texts."""
+    if settings.taste_weight and liked.shape[0]:
+        return CombinedLoss(model, TasteLoss(model, texts, liked, settings), settings)
+    return pairs_loss(model, settings)
 
 
-def finetune(model: Any, pairs: pd.DataFrame, name: str, settings: LanguageSettings) -> pd.DataFrame:
-    """Train everything, or adapters and the head, in place; returns step and loss."""
+def learn(
+    name: str, pairs: pd.DataFrame, taste: tuple[list[str], Csr], work: Path, settings: LanguageSettings
+) -> None:
+    """Train everything, or adapters and the head; leave the best weights and the history in `work`."""
+    model, before = begin(name, pairs, work, settings)
+    training = lessons(model, pairs, settings)
+    if settings.method == "qlora":
+        quantise(model, name)
+    if settings.method != "full":
+        attach(model, settings)
+    loss = choose_loss(model, *taste, settings)
+    judge = partial(validate, pairs=pairs, settings=settings)
+    history = train(model, training, loss, judge, before, work, settings)
+    if rank() == 0:
+        (work / "history.json").write_text(json.dumps(history))
+
+
+def learnt(name: str, pairs: pd.DataFrame, work: Path, settings: LanguageSettings) -> Any:
+    """The model with the best weights that `learn` left, adapters added into them."""
+    model, _ = begin(name, pairs, work, settings)
     if settings.method == "full":
-        return train(model, pairs, settings)
-    adapters = Adapters(model, settings)
-    adapters.attach(open_quantised(name)[0].model if settings.method == "qlora" else model[0].model)
-    losses = train(model, pairs, settings)
-    adapters.fold()
-    return losses
+        load_trained(model, work / BEST)
+        return model
+    attach(model, settings)
+    load_trained(model, work / BEST)
+    fold(model)
+    return model
 
 
 @stage(LanguageSettings, tracked=True)
 def main(
-    pairs: Input, weights: Input, model: Output, metrics: Output, plot: Output, settings: LanguageSettings
+    pairs: Input,
+    taste: Input,
+    weights: Input,
+    model: Output,
+    metrics: Output,
+    plot: Output,
+    settings: LanguageSettings,
 ) -> Counts:
-    """Finetune, and save whichever of before and after is better on validation pairs, kinds counted alike."""
-    import mlflow
-
+    """Finetune, and save the weights that were best on validation pairs, kinds counted alike; the first count too."""
     check_method(settings)
     table = pd.read_parquet(pairs)
     name = resolve(settings.model, weights)
-    texts = table["positive"].drop_duplicates()
-    sample = texts.sample(min(HEAD_TEXTS, len(texts)), random_state=settings.seed).tolist()
-    torch.manual_seed(settings.seed)
-    base = open_model(name)
-    base.max_seq_length = settings.maximum_tokens
-    tuned = with_head(base, sample, settings.dimensions)
-    tuned.max_seq_length = settings.maximum_tokens
-    tuned.save(str(model), create_model_card=False)
-    before = validate(tuned, table, settings)
-    after, losses = before, pd.DataFrame(columns=["step", "loss"])
+    inputs = {"pairs": pairs, "taste": taste, "base": Path(name)}
+    hashes = {kind: digest([path]) for kind, path in inputs.items() if path.exists()}
+    work = workplace(model, "finetune", fingerprint(settings.model_dump_json(), hashes.values()))
+    start, before = begin(name, table, work, settings)
+    start.save(str(model), create_model_card=False)
+    del start
+    history = []
     if settings.maximum_steps and (table["part"] == "train").sum() >= 2:
-        losses = finetune(tuned, table, name, settings)
-        after = validate(tuned, table, settings)
+        spread(settings.devices, learn, name, table, read_taste(taste), work, settings)
+        history = json.loads((work / "history.json").read_text())
+    after = best_figures(history) if history else before
     kept = mean(after) > mean(before)
     if kept:
-        tuned.save(str(model), create_model_card=False)
-    losses.to_csv(plot, index=False)
-    for row in losses.to_dict("records"):
-        mlflow.log_metric("loss", row["loss"], step=int(row["step"]))
-    figures: dict[str, float] = {
+        learnt(name, table, work, settings).save(str(model), create_model_card=False)
+    figures = {
         "validation_mrr_10_before": mean(before),
         "validation_mrr_10": mean(after if kept else before),
         "finetuned_is_kept": int(kept),
         **{f"{kind}_mrr_10_before": round(value, 6) for kind, value in before.items()},
         **{f"{kind}_mrr_10_after": round(value, 6) for kind, value in after.items()},
     }
+    (model / "README.md").write_text(card(Path(name).name, kept, hashes, figures, settings))
+    losses(history).to_csv(plot, index=False)
     metrics.write_text(json.dumps(figures, indent=1) + "\n")
+    track(hashes, losses(history))
+    shutil.rmtree(work)
     return figures
+
+
+def track(hashes: dict[str, str], steps: pd.DataFrame) -> None:
+    """Tell the MLflow run what was read, and the loss of each step."""
+    import mlflow
+
+    mlflow.set_tags({f"{name}_sha256": value for name, value in hashes.items()})
+    for row in steps.to_dict("records"):
+        mlflow.log_metric("loss", row["loss"], step=int(row["step"]))
 
 
 if __name__ == "__main__":

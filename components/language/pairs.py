@@ -9,6 +9,7 @@ import pandas as pd
 from components.catalogue.liking import liked
 from components.catalogue.tables import read_interactions, read_items, read_judgements, read_queries
 from components.language.settings import LanguageSettings
+from components.language.taste import likers
 from components.language.text import attributes_of, clean, item_texts
 from components.stage import Counts, Input, Output, stage
 
@@ -112,19 +113,21 @@ def collect(
 
 
 @stage(LanguageSettings)
-def main(catalogue: Input, split: Input, pairs: Output, settings: LanguageSettings) -> Counts:
-    """Write the pairs; only the training users' interactions teach."""
+def main(catalogue: Input, split: Input, pairs: Output, taste: Output, settings: LanguageSettings) -> Counts:
+    """Write the pairs, and who likes which text; only the training users' interactions teach."""
     users = pd.read_parquet(split)
     training = users.loc[users["part"] == "train", "user_id"]
-    interactions = read_interactions(catalogue)
+    items, interactions = read_items(catalogue), read_interactions(catalogue)
+    interactions = interactions[interactions["user_id"].isin(training)]
     table = collect(
-        read_items(catalogue),
-        interactions[interactions["user_id"].isin(training)],
+        items,
+        interactions,
         read_queries(catalogue),
         read_judgements(catalogue),
         settings,
     )
     table.to_parquet(pairs, index=False)
+    likers(items, interactions).to_parquet(taste, index=False)
     return {str(kind): int(count) for kind, count in table["kind"].value_counts().items()}
 
 

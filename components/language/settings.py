@@ -29,7 +29,29 @@ class LanguageSettings(Settings):
     batch_size: int = Field(
         32, ge=2, le=4096, description="Pairs a step; the others are each pair's negatives"
     )
+    devices: int = Field(
+        1, ge=1, description="Processes that train together, one a GPU, each with its share of a batch"
+    )
+    texts_at_once: int = Field(
+        32, ge=1, description="Texts whose activations are held; a batch of more is encoded twice"
+    )
+    nested_dimensions: list[int] = Field(
+        [256, 128], description="Shorter vectors, the first numbers of each, that are trained too"
+    )
+    pairs_weight: float = Field(1.0, ge=0, description="How much the loss of pairs counts")
+    taste_weight: float = Field(0.0, ge=0, description="How much the recommender's loss counts")
+    taste_items: int = Field(32, ge=2, description="Items a step of the recommender's loss")
+    taste_users: int = Field(1024, ge=1, description="Most users a step of the recommender's loss")
+    hard_negatives: bool = Field(
+        False, description="Whether each pair gets a text that looks like its answer and is none"
+    )
+    negative_margin: float = Field(
+        0.05, ge=0, le=1, description="How much less like the anchor than its positive a negative has to be"
+    )
     maximum_steps: int = Field(20, ge=0, description="Training steps; 0 trains nothing")
+    validation_steps: int = Field(20, ge=1, description="Steps between two validations")
+    patience: int = Field(3, ge=1, description="Validations without a better figure that end the training")
+    checkpoint_steps: int = Field(10, ge=1, description="Steps that a killed run loses at most")
     maximum_pairs: int = Field(20_000, ge=10, description="Pairs of one kind that are kept")
     held_out_share: float = Field(
         0.4, gt=0, lt=1, description="Share of queries kept aside, half to choose, half to report"
@@ -41,4 +63,4 @@ class LanguageSettings(Settings):
     hybrid_steps: int = Field(
         20, ge=1, le=100, description="Steps between words alone and vectors alone that are tried"
     )
-    encode_batch_size: int = Field(64, ge=1, description="Texts encoded at once")
+    encode_batch_size: int = Field(16, ge=1, description="Texts encoded at once; more suit a GPU")

@@ -140,9 +140,8 @@ def test_whatever_the_judgements_anchors_are_on_one_side_and_pairs_are_not_repea
 
 
 def test_the_stage_teaches_from_training_users_alone(shop, tmp_path):
-    counts = pairs.main(
-        shop / "catalogue", shop / "split.parquet", tmp_path / "pairs.parquet", settings=SETTINGS
-    )
+    files = tmp_path / "pairs.parquet", tmp_path / "taste.parquet"
+    counts = pairs.main(shop / "catalogue", shop / "split.parquet", *files, settings=SETTINGS)
     table = pd.read_parquet(tmp_path / "pairs.parquet")
     assert list(table) == pairs.COLUMNS
     assert counts == table["kind"].value_counts().to_dict()

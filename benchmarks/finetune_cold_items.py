@@ -1,0 +1,153 @@
+"""Items that nobody has met, by texts trained with the recommender's loss: goodbooks, a fifth of the books hidden.
+
+python benchmarks/finetune_cold_items.py --encoder data/packages/weights/all-mpnet-base-v2 --steps 60 \\
+    --json benchmarks/results/finetune_cold_items.json
+"""
+
+import json
+import time
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import torch
+import typer
+from recommender_cold_items import METRICS, describe_books
+from recommender_data import Split, read_interactions, split
+
+from components.language.adapters import attach, fold
+from components.language.encoder import Encoder, open_model
+from components.language.losses import CombinedLoss, TasteLoss
+from components.language.settings import LanguageSettings
+from components.language.training import BEST, best_figures, load_trained, losses, mean, train
+from components.recommender.cold_start import judge
+from components.recommender.interactions import Csr, Floats, Indices
+from components.recommender.metrics import per_user
+from components.recommender.settings import RecommenderSettings
+
+SEED = 0
+SETTINGS = RecommenderSettings(
+    dimensions=256, epochs=8, patience=8, batch_size=1024, learning_rate=0.03, seed=SEED
+)
+JUDGED_ITEMS = 1000
+
+
+def shown_items(count: int) -> tuple[Indices, Indices]:
+    """Items that training may see, and a tenth of them that only validation does; the others are hidden from both.
+
+    `judge` hides the same ones, by the same draw.
+    """
+    order = np.random.default_rng(SEED + 1).permutation(count)[round(count * SETTINGS.cold_share) :]
+    return order[len(order) // 10 :], order[: len(order) // 10]
+
+
+def validate(model: Any, texts: list[str], users: Csr, shown: Indices, cold: Indices) -> dict[str, float]:
+    """NDCG@100 of cold items for people of whom some items that were trained on are known."""
+    known, found = shown[: JUDGED_ITEMS // 2], cold[: JUDGED_ITEMS // 2]
+    vectors = Encoder(model).encode([texts[item] for item in [*known, *found]])
+    tastes, likenesses = users[:, known] @ vectors[: len(known)], vectors[len(known) :]
+    kept = np.flatnonzero((np.diff(users[:, known].indptr) > 0) & (np.diff(users[:, found].indptr) > 0))
+    held_out = Csr(users[:, found][kept])
+    scores = tastes[kept] @ likenesses.T
+    values = per_user(lambda _: scores, Csr(held_out - held_out), held_out, len(kept))
+    return {"cold_ndcg_100": float(values["ndcg_100"].mean())}
+
+
+def tune(model: Any, parts: Split, texts: list[str], settings: LanguageSettings) -> pd.DataFrame:
+    """Train in place on the taste of training users and on the books' titles; returns step and loss."""
+    shown, cold = shown_items(len(texts))
+    told = [texts[item] for item in shown]
+    pairs = pd.DataFrame({"anchor": [text.split(". ")[0] for text in told], "positive": told})
+    if settings.method == "lora":
+        attach(model, settings)
+    loss = CombinedLoss(model, TasteLoss(model, told, Csr(parts.train[:, shown]), settings), settings)
+    check = partial(validate, texts=texts, users=parts.validation, shown=shown, cold=cold)
+    before = check(model)
+    with TemporaryDirectory() as work:
+        history = train(model, pairs, loss, check, before, Path(work), settings)
+        if (Path(work) / BEST).is_file():
+            load_trained(model, Path(work) / BEST)
+    if settings.method == "lora":
+        fold(model)
+    typer.echo(
+        f"validation NDCG@100 {mean(before):.4f} before, {mean(best_figures(history)):.4f} at its best"
+    )
+    return losses(history)
+
+
+def vectors_of(model: Any, texts: list[str], file: Path) -> Floats:
+    """Vectors of the texts, from a file where they have been written before."""
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, Encoder(model).encode(texts, progress=True))
+    found: Floats = np.load(file)
+    return found
+
+
+def main(
+    encoder: Annotated[Path, typer.Option(help="Folder of a Sentence-Transformers model")],
+    steps: int = 60,
+    items: Annotated[int, typer.Option(help="Items a step")] = 128,
+    words: Annotated[int, typer.Option(help="Word pieces of a text that are read")] = 64,
+    method: str = "full",
+    learning_rate: float = 1e-4,
+    pairs_weight: float = 0.0,
+    trial: Annotated[bool, typer.Option(help="Only train and validate")] = False,
+    quick: Annotated[bool, typer.Option(help="Two steps, one epoch of ELSA")] = False,
+    file: Annotated[Path | None, typer.Option("--json", help="Write the figures there")] = None,
+) -> None:
+    """Compare hidden books' ranking by texts as they were and by texts that learnt taste."""
+    interactions = read_interactions("goodbooks", Path())
+    parts = split(interactions.matrix)
+    books = describe_books()
+    texts = books.iloc[books.index.get_indexer(interactions.item_ids[parts.items])].tolist()
+    model = open_model(str(next(encoder.rglob("modules.json")).parent))
+    model.max_seq_length = words
+    zero_shot = Path(f".tandem/goodbooks-{encoder.name}-{words}.npy")
+    before = None if trial else vectors_of(model, texts, zero_shot)
+    settings = LanguageSettings(
+        dimensions=model.get_embedding_dimension(),
+        method=method,
+        learning_rate=learning_rate,
+        batch_size=32,
+        texts_at_once=items if torch.cuda.is_available() else 32,
+        nested_dimensions=[],
+        pairs_weight=pairs_weight,
+        taste_weight=1.0,
+        taste_items=items,
+        taste_users=4096,
+        maximum_steps=2 if quick else steps,
+        validation_steps=2 if quick else 20,
+        checkpoint_steps=10_000,
+    )
+    torch.manual_seed(settings.seed)
+    started = time.process_time()
+    curve = tune(model, parts, texts, settings)
+    seconds = time.process_time() - started
+    typer.echo(curve.iloc[:: max(1, len(curve) // 10)].to_string(index=False))
+    typer.echo(f"{seconds:.0f} CPU s")
+    if before is None:
+        return
+    chosen = SETTINGS.model_copy(update={"epochs": 1}) if quick else SETTINGS
+    reports = {
+        name: judge(parts.train, parts.validation, parts.test, content, chosen)
+        for name, content in {
+            "zero_shot": before,
+            "tuned": Encoder(model).encode(texts, progress=True),
+        }.items()
+    }
+    for name, report in reports.items():
+        for way in ("text", "map"):
+            figures = "  ".join(f"{metric} {report[f'{way}_{metric}']:.4f}" for metric in METRICS)
+            typer.echo(f"{name:<10}{way:<6}{figures}")
+    if file:
+        told = {"encoder": encoder.name, "training_cpu_seconds": round(seconds), "items": len(texts)}
+        told |= {"settings": settings.model_dump(exclude={"model"}), "loss": curve.to_dict("list")} | reports
+        file.write_text(json.dumps(told, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,41 @@
+"""Hard negatives: texts that share an anchor's words, and that the model finds clearly less fitting than its positive."""
+
+import numpy as np
+import pandas as pd
+
+from components.language.encoder import Encoder
+from components.language.lexical import Lexical
+
+CANDIDATES = 20
+
+
+def mine(pairs: pd.DataFrame, encoder: Encoder, margin: float, seed: int) -> pd.DataFrame:
+    """Add `negative`: of the texts that BM25 finds for an anchor, the one that the model finds most like it.
+
+    A candidate is refused as likely true where its cosine to the anchor is not `margin` below the positive's, and
+    where it is a positive of the same anchor in any pair. Where none is left, a text is drawn.
+    """
+    texts = pairs["positive"].drop_duplicates().tolist()
+    anchors = pairs["anchor"].drop_duplicates().tolist()
+    row_of = {text: row for row, text in enumerate(texts)}
+    vectors, asked = encoder.encode(texts), dict(zip(anchors, encoder.encode(anchors), strict=True))
+    known = pairs.groupby("anchor")["positive"].agg(set).to_dict()
+    lexical, chance = Lexical.build(texts), np.random.default_rng(seed)
+    found = {anchor: _candidates(lexical, anchor, texts, known[anchor]) for anchor in anchors}
+
+    def negative(anchor: str, positive: str) -> str:
+        candidates = found[anchor]
+        likeness = vectors[[row_of[text] for text in candidates]] @ asked[anchor]
+        allowed = likeness <= vectors[row_of[positive]] @ asked[anchor] - margin
+        if allowed.any():
+            return candidates[int(np.argmax(np.where(allowed, likeness, -np.inf)))]
+        return texts[int(chance.integers(len(texts)))]
+
+    drawn = [negative(*pair) for pair in zip(pairs["anchor"], pairs["positive"], strict=True)]
+    return pairs.assign(negative=drawn)
+
+
+def _candidates(lexical: Lexical, anchor: str, texts: list[str], known: set[str]) -> list[str]:
+    scores = lexical.scores(anchor)
+    best = np.argsort(-scores, kind="stable")[: CANDIDATES + len(known)]
+    return [texts[row] for row in best if scores[row] > 0 and texts[row] not in known][:CANDIDATES]

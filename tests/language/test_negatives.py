@@ -1,0 +1,50 @@
+"""Hard negatives."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from components.language.encoder import Encoder
+from components.language.negatives import mine
+from components.language.text import item_texts
+from tests.language.conftest import garments
+
+
+@pytest.fixture(scope="module")
+def encoder(small_encoder_folder) -> Encoder:
+    return Encoder.load(small_encoder_folder)
+
+
+def test_a_negative_shares_words_and_is_clearly_less_like_the_anchor(encoder):
+    texts = item_texts(garments())
+    pairs = pd.DataFrame({"anchor": garments()["title"], "positive": texts})
+    mined = mine(pairs, encoder, margin=0.05, seed=0)
+    assert (mined["negative"] != mined["positive"]).mean() > 0.95
+    anchors, positives, negatives = (encoder.encode(mined[name].tolist()) for name in mined.columns)
+    like, unlike = (anchors * positives).sum(axis=1), (anchors * negatives).sum(axis=1)
+    assert (unlike <= like - 0.05 + 1e-5).mean() > 0.95
+    kind = [title.split()[0].lower() for title in mined["anchor"]]
+    assert np.mean([word in text.lower() for word, text in zip(kind, mined["negative"], strict=True)]) > 0.5
+
+
+def test_what_fits_as_well_as_the_positive_is_refused(encoder):
+    pairs = pd.DataFrame(
+        {
+            "anchor": ["red wool coat", "red wool coat", "blue jeans"],
+            "positive": ["A red coat made of wool", "Coat, red, wool", "Jeans in blue"],
+        }
+    )
+    twin = pd.DataFrame({"anchor": ["twin"], "positive": ["A red wool coat"]})
+    coat = pd.DataFrame({"anchor": ["paint"], "positive": ["A thin coat of varnish for wood"]})
+    mined = mine(pd.concat([pairs, twin, coat], ignore_index=True), encoder, margin=0.05, seed=0)
+    assert (
+        mined.loc[mined["anchor"] == "red wool coat", "negative"].tolist()
+        == ["A thin coat of varnish for wood"] * 2
+    )
+
+
+def test_the_same_seed_mines_the_same(encoder):
+    pairs = pd.DataFrame({"anchor": ["x", "y", "z"], "positive": ["one", "two", "three"]})
+    first, second = (mine(pairs, encoder, margin=0.05, seed=1) for _ in range(2))
+    pd.testing.assert_frame_equal(first, second)
+    assert set(first["negative"]) <= {"one", "two", "three"}
