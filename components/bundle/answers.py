@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from components.bundle.load import Bundle
 from components.language.lexical import hybrid
-from components.language.understanding import Understanding, understand
+from components.language.understanding import Understanding, understand, within_third
 
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float32]
@@ -79,6 +79,9 @@ def search(bundle: Bundle, query: Query) -> Answer:
     on_sale = bundle.shelf.on_sale(meant.price_min, meant.price_max)
     allowed, fits_all = bundle.shelf.fitting(on_sale, meant.filters)
     rows, language = _by_language(bundle, meant.text, allowed, query.k)
+    meant = within_third(meant, bundle.shelf.price[rows[np.argsort(-language, kind="stable")]])
+    kept = bundle.shelf.on_sale(meant.price_min, meant.price_max)[rows]
+    rows, language = rows[kept], language[kept]
     taste = _taste(bundle, rows, query.user_id)
     settings = bundle.settings
     scores = language + settings.taste_weight * taste + settings.popularity_weight * bundle.popularity[rows]
@@ -168,7 +171,8 @@ def _without(meant: Understanding, query: Query) -> Understanding:
     high = query.price_max if query.price_max is not None else meant.price_max if read else None
     if low is not None and high is not None and low > high:
         low, high = query.price_min, query.price_max
-    return Understanding(meant.text, low, high, filters)
+    third = meant.price_third if read else None
+    return replace(meant, price_min=low, price_max=high, filters=filters, price_third=third)
 
 
 def _by_language(bundle: Bundle, text: str, allowed: NDArray[np.bool_], k: int) -> tuple[Rows, Scores]:
@@ -203,6 +207,10 @@ def _note(bundle: Bundle, query: Query, meant: Understanding, found: bool, fits_
     if not fits_all:
         wanted = ", ".join(value for values in meant.filters.values() for value in values)
         return f"Nothing here fits all of it: {wanted}. The nearest are shown."
+    if meant.other_currency:
+        return (
+            f"Prices are in {bundle.vocabulary.currency} here; the one in {meant.other_currency} is not used."
+        )
     if query.user_id and not len(bundle.histories.of_user(query.user_id)[0]):
         return f"{UNKNOWN}; the answer is the same for everyone."
     return None

@@ -14,7 +14,17 @@ from components.language.lexical import Lexical
 from components.language.text import item_texts
 from components.stage import Counts, Input, Output, stage
 
-REPORTS = ("catalogue", "video", "finetune", "search", "ethics", "cold_start", "recommender", "index")
+REPORTS = (
+    "catalogue",
+    "video",
+    "finetune",
+    "export",
+    "search",
+    "ethics",
+    "cold_start",
+    "recommender",
+    "index",
+)
 
 
 def link(source: Path, target: Path) -> None:
@@ -46,6 +56,7 @@ def read_metrics(folder: Path) -> dict[str, float]:
 def main(
     catalogue: Input,
     model: Input,
+    query_model: Input,
     item_vectors: Input,
     queries: Input,
     ethics: Input,
@@ -63,6 +74,7 @@ def main(
         "catalogue/interactions.parquet": catalogue / "interactions.parquet",
         "catalogue/shop.json": catalogue / "shop.json",
         "model": model,
+        "query_model": query_model,
         "item_vectors.npy": item_vectors,
         "judged_queries.parquet": queries,
         "ethics": ethics,

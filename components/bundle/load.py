@@ -16,7 +16,6 @@ from components.bundle.shelf import Shelf
 from components.catalogue.tables import read_interactions, read_items
 from components.ethics.filter import EthicsFilter
 from components.index.segment import Segment
-from components.language.encoder import Encoder
 from components.language.lexical import Lexical
 from components.language.understanding import Vocabulary
 from components.recommender.factors import Factors
@@ -102,7 +101,7 @@ class Bundle:
             settings,
             Shelf.of(items),
             Histories.of(interactions, items["item_id"].tolist(), settings.minimum_rating),
-            QueryEncoder(Encoder.load(folder / "model").model),
+            QueryEncoder.load(folder / "query_model"),
             Lexical.load(folder / "lexical"),
             Vocabulary.of(items),
             EthicsFilter.load(folder / "ethics"),

@@ -8,6 +8,8 @@ import numpy as np
 import Stemmer
 from numpy.typing import NDArray
 
+from components.language.words import words
+
 Scores = NDArray[np.floating]
 
 
@@ -25,7 +27,7 @@ class Lexical:
         Words are numbered in order: the same texts make the same bytes.
         """
         lexical = cls(bm25s.BM25())
-        found = bm25s.tokenize(list(texts), stemmer=lexical.stemmer, show_progress=False, return_ids=False)
+        found = [words(text, lexical.stemmer) for text in texts]
         told = found if any(found) else [[""]] * len(texts)
         numbers = {
             word: number for number, word in enumerate(sorted({word for words in told for word in words}))
@@ -45,10 +47,7 @@ class Lexical:
 
     def words(self, text: str) -> list[str]:
         """The words of a text as they are matched: stemmed, without those that say nothing."""
-        words: list[str] = bm25s.tokenize(text, stemmer=self.stemmer, show_progress=False, return_ids=False)[
-            0
-        ]
-        return words
+        return words(text, self.stemmer)
 
     def scores(self, query: str) -> NDArray[np.float32]:
         """Score every item (i,); zero where no word of the query stands in its text."""
