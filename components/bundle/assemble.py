@@ -11,7 +11,7 @@ from components.bundle.load import FORMAT, MANIFEST, hash_file
 from components.bundle.settings import BundleSettings
 from components.catalogue.tables import read_items, read_shop
 from components.language.lexical import Lexical
-from components.language.text import item_texts
+from components.language.text import matched_texts
 from components.stage import Counts, Input, Output, stage
 
 REPORTS = (
@@ -86,7 +86,7 @@ def main(
     for name, source in parts.items():
         take(source, bundle / name)
     items = read_items(catalogue)
-    Lexical.build(item_texts(items)).save(bundle / "lexical")
+    Lexical.build(matched_texts(items)).save(bundle / "lexical")
     files = sorted(file for file in bundle.rglob("*") if file.is_file())
     manifest = {
         "format": FORMAT,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from components.language.words import words
 
 Scores = NDArray[np.floating]
+SATURATION = 0.6  # k1: a word said again in so short a text adds little
 
 
 class Lexical:
@@ -26,7 +27,7 @@ class Lexical:
 
         Words are numbered in order: the same texts make the same bytes.
         """
-        lexical = cls(bm25s.BM25())
+        lexical = cls(bm25s.BM25(k1=SATURATION))
         found = [words(text, lexical.stemmer) for text in texts]
         told = found if any(found) else [[""]] * len(texts)
         numbers = {
