@@ -30,7 +30,11 @@ def fitting(items: pd.DataFrame, rule: dict[str, str]) -> NDArray[np.bool_]:
     fits = np.ones(len(items), dtype=bool)
     for name in VALUES:
         if wanted := set(filter(None, rule[name].split("|"))):
-            held = items["category"].map(lambda value: [value]) if name == "category" else [a.get(name, []) for a in has]
+            held = (
+                items["category"].map(lambda value: [value])
+                if name == "category"
+                else [a.get(name, []) for a in has]
+            )
             fits &= np.array([not wanted.isdisjoint(values) for values in held])
     price = items["price"].to_numpy(dtype=float)
     if rule["price_min"]:

@@ -5,6 +5,7 @@ Every block of BLOCK weights has its own scale, and so have the activations that
 """
 
 import json
+import logging
 import tempfile
 import warnings
 from pathlib import Path
@@ -68,9 +69,10 @@ def write_graph(model: Any, file: Path) -> None:
 def quantise(source: Path, target: Path) -> None:
     """Write a graph with the weights of its products in blocks of 8 bits."""
     import onnx
-    from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+    from onnxruntime.quantization import matmul_nbits_quantizer
 
-    quantiser = MatMulNBitsQuantizer(
+    logging.getLogger(matmul_nbits_quantizer.__name__).setLevel(logging.WARNING)
+    quantiser = matmul_nbits_quantizer.MatMulNBitsQuantizer(
         onnx.load(source), bits=BITS, block_size=BLOCK, is_symmetric=True, accuracy_level=IN_INT8
     )
     quantiser.process()
