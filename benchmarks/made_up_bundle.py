@@ -18,10 +18,10 @@ from components.bundle.load import MANIFEST, hash_file, read_manifest
 from components.index.build import write_index
 from components.index.settings import IndexSettings
 from components.language.lexical import Lexical
-from components.language.text import item_texts
+from components.language.text import matched_texts
 from components.recommender.factors import Factors
 
-KEPT = ("model", "ethics", "catalogue/interactions.parquet", "catalogue/shop.json")
+KEPT = ("model", "query_model", "ethics", "catalogue/interactions.parquet", "catalogue/shop.json")
 COLOURS = ("red", "blue", "green", "black", "white", "yellow")
 TASTE_DIMENSIONS, NEIGHBOURS, LIKED, CLUSTERS, WORDS = 256, 50, 20, 2000, 20_000
 BLOCK = 10_000
@@ -44,7 +44,7 @@ def made_up_bundle(real: Path, folder: Path, items: int, people: int, seed: int 
     neighbours = sparse.csr_matrix((weights.ravel(), near.ravel(), starts), shape=(items, items))
     ids = table["item_id"].to_numpy(object)
     Factors(ids, taste, popularity, np.zeros(items, bool), neighbours).save(folder / "item_factors")
-    Lexical.build(item_texts(table)).save(folder / "lexical")
+    Lexical.build(matched_texts(table)).save(folder / "lexical")
     write_index({"text": text, "taste": taste}, folder / "index", IndexSettings())
     write_histories(folder / "histories", items, people, draw)
     files = sorted(file for file in folder.rglob("*") if file.is_file())

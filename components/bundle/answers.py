@@ -92,7 +92,7 @@ def answer(bundle: Bundle, question: Question) -> Answer:
         reasons = reason(shown[0])
     else:
         allowed, fits_all = bundle.shelf.fitting(on_sale, meant.filters)
-        ranking = by_language(bundle, question, allowed)
+        ranking, meant = by_language(bundle, question, allowed)
         shown = _page(bundle, query, ranking)
         reasons = _matches(bundle, question, shown[0])
         note = _note(bundle, question, bool(len(ranking)), fits_all)
@@ -192,6 +192,10 @@ def _note(bundle: Bundle, question: Question, found: bool, fits_all: bool) -> st
     if not fits_all:
         wanted = ", ".join(value for values in meant.filters.values() for value in values)
         return f"Nothing here fits all of it: {wanted}. The nearest are shown."
+    if meant.other_currency:
+        return (
+            f"Prices are in {bundle.vocabulary.currency} here; the one in {meant.other_currency} is not used."
+        )
     if query.user_id and not len(bundle.histories.of_user(query.user_id)[0]):
         return f"{UNKNOWN}; the answer is the same for everyone."
     return None

@@ -10,13 +10,14 @@ from components.bundle.load import FORMAT, MANIFEST, hash_file
 from components.bundle.settings import BundleSettings
 from components.catalogue.tables import interaction_parts, read_items, read_shop
 from components.language.lexical import Lexical
-from components.language.text import item_texts
+from components.language.text import matched_texts
 from components.stage import Counts, Input, Output, stage
 
 REPORTS = (
     "catalogue",
     "video",
     "finetune",
+    "export",
     "search",
     "ethics",
     "cold_start",
@@ -55,6 +56,7 @@ def read_metrics(folder: Path) -> dict[str, float]:
 def main(
     catalogue: Input,
     model: Input,
+    query_model: Input,
     queries: Input,
     ethics: Input,
     item_factors: Input,
@@ -71,6 +73,7 @@ def main(
         "catalogue/interactions.parquet": catalogue / "interactions.parquet",
         "catalogue/shop.json": catalogue / "shop.json",
         "model": model,
+        "query_model": query_model,
         "judged_queries.parquet": queries,
         "ethics": ethics,
         "item_factors": item_factors,
@@ -81,7 +84,7 @@ def main(
     for name, source in parts.items():
         take(source, bundle / name)
     items = read_items(catalogue)
-    Lexical.build(item_texts(items)).save(bundle / "lexical")
+    Lexical.build(matched_texts(items)).save(bundle / "lexical")
     acts = interaction_parts(catalogue)
     Histories.of(acts, items["item_id"].tolist(), settings.minimum_rating).save(bundle / "histories")
     files = sorted(file for file in bundle.rglob("*") if file.is_file())

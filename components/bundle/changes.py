@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.bundle.load import Bundle
-from components.language.text import item_text
+from components.language.text import item_text, matched_text
 
 Vector = NDArray[np.float32]
 
@@ -90,7 +90,7 @@ def _put(bundle: Bundle, item: Mapping[str, Any], vector: Vector) -> None:
     if same:
         return
     bundle.text.put(row, vector)
-    bundle.words.put(row, item_text(item))
+    bundle.words.put(row, matched_text(item))
     if new:
         bundle.popularity.append(0.0)
     if row >= bundle.learnt_items or bundle.factors.cold[row]:

@@ -20,7 +20,7 @@ from components.bundle.settings import BundleSettings
 from components.catalogue.tables import interaction_parts, read_items
 from components.language.encoder import Encoder
 from components.language.lexical import Lexical, hybrid
-from components.language.text import attributes_of, item_texts
+from components.language.text import attributes_of, matched_texts
 from components.recommender.content_map import unit
 from components.recommender.factors import Factors
 from components.recommender.interactions import Csr, collect_parts, hold_out, rows_with_items
@@ -103,7 +103,7 @@ def main(
     popularity = factors.popularity / max(float(factors.popularity.max(initial=0)), 1e-9)
     people = pd.read_parquet(split)
     acts = collect_parts(interaction_parts(catalogue), items["item_id"].tolist(), settings.minimum_rating)
-    encoder, lexical = Encoder.load(model), Lexical.build(item_texts(items))
+    encoder, lexical = Encoder.load(model), Lexical.build(matched_texts(items))
     weight = float(json.loads(search.read_text())["hybrid_weight"])
 
     def ask(part: str) -> list[Asked]:

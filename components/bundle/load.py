@@ -18,7 +18,6 @@ from components.ethics.filter import EthicsFilter
 from components.index.growing import Growing
 from components.index.live import LiveSegment
 from components.index.segment import Segment
-from components.language.encoder import Encoder
 from components.language.lexical import Lexical
 from components.language.live_words import LiveWords
 from components.language.understanding import Vocabulary
@@ -108,7 +107,7 @@ class Bundle:
             BundleSettings(**manifest["settings"]),
             Shelf.of(items),
             Histories.load(folder / "histories"),
-            QueryEncoder(Encoder.load(folder / "model").model),
+            QueryEncoder.load(folder / "query_model"),
             LiveWords(Lexical.load(folder / "lexical")),
             Vocabulary.of(items),
             EthicsFilter.load(folder / "ethics"),
@@ -146,5 +145,5 @@ class Bundle:
 
 
 def _encoder_identity(manifest: dict[str, Any]) -> str:
-    files = {name: content for name, content in manifest["files"].items() if name.startswith("model/")}
+    files = {name: content for name, content in manifest["files"].items() if name.startswith("query_model/")}
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()

@@ -3,24 +3,23 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from threading import Lock
-from typing import Any
 
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
-from components.language.encoder import Encoder, Vectors
+from components.language.encoder import Vectors
+from components.language.query_model import QueryModel
 
 KEPT_TEXTS = 4096
 
 
-class QueryEncoder(Encoder):
-    """An encoder for many threads; moving a price range or taking a filter away encodes nothing again.
+class QueryEncoder(QueryModel):
+    """An encoder for many threads; moving a price range or taking a filter away encodes nothing again."""
 
-    Tokenizers must not be used by two threads at once.
-    """
-
-    def __init__(self, model: Any) -> None:
-        super().__init__(model)
+    def __init__(self, session: onnxruntime.InferenceSession, tokenizer: Tokenizer, dimensions: int) -> None:
+        super().__init__(session, tokenizer, dimensions)
         self._lock = Lock()
         self._kept: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
 

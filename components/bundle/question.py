@@ -64,4 +64,5 @@ def _without(meant: Understanding, query: Query) -> Understanding:
     high = query.price_max if query.price_max is not None else meant.price_max if read else None
     if low is not None and high is not None and low > high:
         low, high = query.price_min, query.price_max
-    return replace(meant, price_min=low, price_max=high, filters=filters)
+    third = meant.price_third if read else None
+    return replace(meant, price_min=low, price_max=high, filters=filters, price_third=third)

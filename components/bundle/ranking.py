@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from components.bundle.load import Bundle
 from components.bundle.question import Question, Sort
 from components.language.lexical import hybrid
+from components.language.understanding import Understanding, within_third
 
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float32]
@@ -51,8 +52,11 @@ class Ranking:
         return self.take(np.argsort(prices if sort == "price" else -prices, kind="stable"))
 
 
-def by_language(bundle: Bundle, question: Question, allowed: Mask) -> Ranking:
-    """What fits a text by words and by meaning, fitted to a person, the popular first among equals."""
+def by_language(bundle: Bundle, question: Question, allowed: Mask) -> tuple[Ranking, Understanding]:
+    """What fits a text by words and by meaning, fitted to a person, the popular first among equals.
+
+    And what was meant, with the prices of the third that was asked for.
+    """
     assert question.vector is not None
     settings, vector = bundle.settings, question.vector
     near, _ = bundle.text.search(vector, settings.candidates, allowed)
@@ -61,13 +65,19 @@ def by_language(bundle: Bundle, question: Question, allowed: Mask) -> Ranking:
     worded = worded[np.argsort(-words[worded], kind="stable")][: settings.candidates]
     rows = np.union1d(near, worded)
     if not len(rows):
-        return Ranking.of(rows, np.zeros(0, np.float32), taste=np.zeros(0, np.float32))
+        return Ranking.of(rows, np.zeros(0, np.float32), taste=np.zeros(0, np.float32)), question.meant
     meaning = bundle.text.scores(rows, vector)
     language = hybrid(words[rows], meaning, bundle.lexical_weight).astype(np.float32)
+    prices = bundle.shelf.price[rows]
+    meant = within_third(question.meant, prices[np.argsort(-language, kind="stable")])
+    if meant != question.meant:
+        low, high = meant.price_min or 0, np.inf if meant.price_max is None else meant.price_max
+        kept = (prices >= low) & (prices <= high)
+        rows, meaning, language = rows[kept], meaning[kept], language[kept]
     taste = bundle.taste.scores(rows, unit(taste_of(bundle, question.query.user_id)))
     popularity = bundle.popularity.values[rows]
     scores = language + bundle.taste_weight * taste + bundle.popularity_weight * popularity
-    return Ranking.of(
+    ranking = Ranking.of(
         rows,
         scores,
         language=language,
@@ -76,6 +86,7 @@ def by_language(bundle: Bundle, question: Question, allowed: Mask) -> Ranking:
         taste=taste,
         popularity=popularity,
     )
+    return ranking, meant
 
 
 def by_popularity(bundle: Bundle, allowed: Mask, most: int) -> Ranking:

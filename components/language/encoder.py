@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ class Encoder:
         self.model = model
 
     @classmethod
-    def load(cls, folder: Path) -> "Encoder":
+    def load(cls, folder: Path) -> Self:
         """Load a Sentence-Transformers folder.
 
         Raises LanguageError where it cannot be read.

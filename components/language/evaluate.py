@@ -10,8 +10,9 @@ from components.language.encoder import Encoder
 from components.language.lexical import Lexical, hybrid
 from components.language.measures import Matrix, mrr, ndcg, recall
 from components.language.pairs import part_of
+from components.language.report import worst_queries
 from components.language.settings import LanguageError, LanguageSettings
-from components.language.text import item_texts
+from components.language.text import matched_texts
 from components.stage import Counts, Input, Output, stage
 
 
@@ -73,7 +74,7 @@ def measure(name: str, scores: Matrix, grades: Matrix) -> dict[str, float]:
     return {f"{name}_{figure}": round(value, 6) for figure, value in figures.items()}
 
 
-@stage(LanguageSettings)
+@stage(LanguageSettings, tracked=True)
 def main(
     catalogue: Input,
     pairs: Input,
@@ -81,9 +82,12 @@ def main(
     item_vectors: Input,
     queries: Output,
     metrics: Output,
+    report: Output,
     settings: LanguageSettings,
 ) -> Counts:
-    """Measure on test queries with a hybrid weight chosen on validation queries; write both."""
+    """Measure on test queries with a hybrid weight chosen on validation queries; write them, figures and the worst."""
+    import mlflow
+
     items = read_items(catalogue)
     judged = judged_queries(read_queries(catalogue), read_judgements(catalogue), settings.held_out_share)
     made_up = judged.empty
@@ -95,7 +99,7 @@ def main(
             f"{catalogue}: {asked['query_id'].nunique()} queries leave none for validation or test. "
             "Add queries with judgements (without any, items), or raise held_out_share in conf/language.yaml."
         )
-    lexical = Lexical.build(item_texts(items))
+    lexical = Lexical.build(matched_texts(items))
     vectors = np.load(item_vectors, allow_pickle=False)
     encoder = Encoder.load(model)
 
@@ -109,16 +113,21 @@ def main(
 
     weight = choose_weight(*score(validation), settings.hybrid_steps)
     words, similarities, grades = score(test)
+    mixed = hybrid(words, similarities, weight)
     figures: dict[str, float] = {
         **measure("bm25", words, grades),
         **measure("sbert", similarities, grades),
-        **measure("hybrid", hybrid(words, similarities, weight), grades),
+        **measure("hybrid", mixed, grades),
         "hybrid_weight": weight,
         "test_queries": len(grades),
         "judged_by_people": int(not made_up),
     }
     test[["query_id", "text", "item_id", "grade"]].to_parquet(queries, index=False)
     metrics.write_text(json.dumps(figures, indent=2) + "\n")
+    texts = test.drop_duplicates("query_id")["text"].tolist()
+    page = worst_queries(texts, items["title"].tolist(), mixed, words, similarities, grades)
+    report.write_text(page, encoding="utf-8")
+    mlflow.log_text(page, "worst_queries.html")
     return figures
 
 

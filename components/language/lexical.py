@@ -9,8 +9,11 @@ import numpy as np
 import Stemmer
 from numpy.typing import NDArray
 
+from components.language.words import words
+
 Scores = NDArray[np.floating]
 MEAN_LENGTH = "mean_length.json"
+SATURATION = 0.6  # k1: a word said again in so short a text adds little
 
 
 class Lexical:
@@ -30,9 +33,9 @@ class Lexical:
         Words are numbered in order: the same texts make the same bytes.
         """
         stemmer = Stemmer.Stemmer("english")
-        found = bm25s.tokenize(list(texts), stemmer=stemmer, show_progress=False, return_ids=False)
+        found = [words(text, stemmer) for text in texts]
         told = found if any(found) else [[""]] * len(texts)
-        lexical = cls(bm25s.BM25(), sum(map(len, told)) / len(told))
+        lexical = cls(bm25s.BM25(k1=SATURATION), sum(map(len, told)) / len(told))
         numbers = {
             word: number for number, word in enumerate(sorted({word for words in told for word in words}))
         }
@@ -53,10 +56,7 @@ class Lexical:
 
     def words(self, text: str) -> list[str]:
         """The words of a text as they are matched: stemmed, without those that say nothing."""
-        words: list[str] = bm25s.tokenize(text, stemmer=self.stemmer, show_progress=False, return_ids=False)[
-            0
-        ]
-        return words
+        return words(text, self.stemmer)
 
     def scores(self, query: str) -> NDArray[np.float32]:
         """Score every item (i,); zero where no word of the query stands in its text."""

@@ -38,6 +38,16 @@ def item_text(item: Mapping[Any, Any]) -> str:
     return f"{told} {', '.join(unsaid)}".strip() if unsaid else told
 
 
+def matched_text(item: Mapping[Any, Any]) -> str:
+    """What is matched by words: the title once more before the text, so that its words count more than others."""
+    return f"{item['title']} {item_text(item)}"
+
+
 def item_texts(items: pd.DataFrame) -> list[str]:
     """The text of every item, in order."""
     return [item_text(item) for item in items.to_dict("records")]
+
+
+def matched_texts(items: pd.DataFrame) -> list[str]:
+    """The text of every item as it is matched by words, in order."""
+    return [matched_text(item) for item in items.to_dict("records")]

@@ -2,13 +2,17 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from components.language.text import attributes_of, says
+from components.language.text import attributes_of
 
 CHILDREN = ("girls", "boys", "babies")
 PEOPLE = {
@@ -47,62 +51,156 @@ AT_LEAST = re.compile(
     re.I,
 )
 WORD = re.compile(r"[\w'’]+")
-OPEN_ENDED = ("brand", "color", "colour", "material")
+LEVEL = {
+    "lower": re.compile(
+        r"(?<![-\w])(?:cheap|cheapest|budget|affordable|inexpensive|low[- ]cost)(?![-\w])", re.I
+    ),
+    "upper": re.compile(
+        r"(?<![-\w])(?:premium|luxury|luxurious|high[- ]end|upmarket|expensive)(?![-\w])", re.I
+    ),
+}
+CURRENCIES = {
+    "EUR": re.compile(r"€|\b(?:euros?|eur)\b", re.I),
+    "USD": re.compile(r"\$|\b(?:dollars?|usd|bucks)\b", re.I),
+    "GBP": re.compile(r"£|\b(?:pounds?|gbp)\b", re.I),
+}
+WHOM_AND_WHEN = ("audience", "season")
+FACET_SHARE = 0.5
+MATCHES = 36
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Attribute values that exist in a catalogue, by attribute, and whether it has prices."""
+    """Attribute values that a catalogue can be filtered by, whether it has prices, and in which one currency."""
 
     values: dict[str, frozenset[str]]
     priced: bool
+    currency: str | None = None
 
     @classmethod
     def of(cls, items: pd.DataFrame) -> "Vocabulary":
-        """Gather the values of a catalogue's items."""
-        values: dict[str, set[str]] = {"brand": set(items["brand"].dropna())}
+        """Gather the values of the brand, and of the attributes that most items have: others would hide too much."""
+        held: Counter[str] = Counter()
+        values: defaultdict[str, set[str]] = defaultdict(set, {"brand": set(items["brand"].dropna())})
         for attributes in items["attributes"]:
             for name, given in json.loads(attributes).items():
-                values.setdefault(name, set()).update(given)
+                held[name] += 1
+                values[name].update(given)
+        facets = {"brand"} | {name for name, count in held.items() if count >= FACET_SHARE * len(items)}
+        currencies = items["currency"].dropna().unique()
         return cls(
-            {name: frozenset(given) for name, given in values.items()}, bool(items["price"].notna().any())
+            {name: frozenset(values[name]) for name in sorted(facets)},
+            bool(items["price"].notna().any()),
+            str(currencies[0]) if len(currencies) == 1 else None,
         )
 
     def with_item(self, item: Mapping[str, Any]) -> "Vocabulary":
-        """The same with what another item says."""
-        priced = self.priced or item["price"] is not None
+        """The same with what another item says of what this catalogue can be filtered by."""
         new = {
-            name: self.values.get(name, frozenset()).union(given)
+            name: self.values[name].union(given)
             for name, given in attributes_of(item).items()
-            if not self.values.get(name, frozenset()).issuperset(given)
+            if name in self.values and not self.values[name].issuperset(given)
         }
-        return Vocabulary(self.values | new, priced) if new or priced != self.priced else self
+        priced = self.priced or item["price"] is not None
+        return (
+            replace(self, values=self.values | new, priced=priced) if new or priced != self.priced else self
+        )
+
+    @cached_property
+    def phrases(self) -> dict[tuple[str, ...], list[tuple[str, str]]]:
+        """Attributes and values by the words that say them."""
+        found: defaultdict[tuple[str, ...], list[tuple[str, str]]] = defaultdict(list)
+        for name in sorted(set(self.values).difference(WHOM_AND_WHEN)):
+            for value in self.values[name]:
+                if words := _words(value):
+                    found[words].append((name, value))
+        return dict(found)
+
+    @cached_property
+    def longest(self) -> int:
+        """Words of the longest value."""
+        return max(map(len, self.phrases), default=0)
 
 
 @dataclass(frozen=True)
 class Understanding:
-    """A query's price range and filters, with what is left as its text."""
+    """A query's price range and filters, with what is left as its text.
+
+    price_third: which third of the prices of what matches is wanted. other_currency: that of a price which is not
+    used, since this catalogue's prices are in another.
+    """
 
     text: str
     price_min: float | None = None
     price_max: float | None = None
     filters: dict[str, list[str]] = field(default_factory=dict)
+    price_third: Literal["lower", "upper"] | None = None
+    other_currency: str | None = None
 
 
 def understand(query: str, vocabulary: Vocabulary) -> Understanding:
-    """Read prices, seasons, colours and recipients that this catalogue can be filtered by.
+    """Read prices, seasons, recipients and values that this catalogue can be filtered by.
 
     The one after the last "for" is whom it is for, whoever does the shopping.
     """
-    text, low, high = _prices(query) if vocabulary.priced else (query, None, None)
-    words = [word.lower().replace("’", "'") for word in WORD.findall(text)]
+    meant = _priced(query, vocabulary) if vocabulary.priced else Understanding(query)
+    words = [word.lower().replace("’", "'") for word in WORD.findall(meant.text)]
     seasons = [season for season, said in SEASONS.items() if not set(said).isdisjoint(words)]
-    filters = {"audience": _known(_audience(words), vocabulary, "audience")}
-    filters["season"] = _known(seasons, vocabulary, "season")
-    for name in OPEN_ENDED:
-        filters[name] = sorted(value for value in vocabulary.values.get(name, ()) if says(text, value))
-    left = " ".join(text.split())
-    return Understanding(left or query, low, high, {name: found for name, found in filters.items() if found})
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for name, value in _said(_words(meant.text), vocabulary):
+        found[name].add(value)
+    found["audience"].update(_known(_audience(words), vocabulary, "audience"))
+    found["season"].update(_known(seasons, vocabulary, "season"))
+    left = " ".join(meant.text.split())
+    filters = {name: sorted(values) for name, values in sorted(found.items()) if values}
+    return replace(meant, text=left or query, filters=filters)
+
+
+def within_third(meant: Understanding, prices: NDArray[np.float64]) -> Understanding:
+    """What was understood, with the price range of the wanted third of what matches.
+
+    prices: of what matches, best first, NaN where there is none; the first MATCHES count. A range that the query names
+    stays where it is narrower.
+    """
+    known = prices[:MATCHES][~np.isnan(prices[:MATCHES])]
+    if meant.price_third is None or not len(known):
+        return meant
+    if meant.price_third == "lower":
+        limit = float(np.quantile(known, 1 / 3, method="inverted_cdf"))
+        return replace(meant, price_max=limit if meant.price_max is None else min(meant.price_max, limit))
+    limit = float(np.quantile(known, 2 / 3, method="inverted_cdf"))
+    return replace(meant, price_min=limit if meant.price_min is None else max(meant.price_min, limit))
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"\w+(?:['’]\w+)?", text.lower()))
+
+
+def _said(words: tuple[str, ...], vocabulary: Vocabulary) -> Iterator[tuple[str, str]]:
+    """Attributes and values whose words stand in a text, one after the other; the longest where two overlap."""
+    place = 0
+    while place < len(words):
+        for size in range(min(vocabulary.longest, len(words) - place), 0, -1):
+            if found := vocabulary.phrases.get(words[place : place + size]):
+                yield from found
+                place += size
+                break
+        else:
+            place += 1
+
+
+def _priced(query: str, vocabulary: Vocabulary) -> Understanding:
+    """The query without what it says of prices, and that; a price in another currency is not used."""
+    text, low, high = _prices(query)
+    said = [currency for currency, sign in CURRENCIES.items() if sign.search(query) and not sign.search(text)]
+    other = next((currency for currency in said if vocabulary.currency not in (None, currency)), None)
+    if other:
+        low = high = None
+    third: Literal["lower", "upper"] | None = None
+    for level in ("lower", "upper"):
+        if LEVEL[level].search(text):
+            text, third = LEVEL[level].sub(" ", text), level
+    return Understanding(text, low, high, price_third=third, other_currency=other)
 
 
 def _prices(query: str) -> tuple[str, float | None, float | None]:

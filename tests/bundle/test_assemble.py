@@ -10,7 +10,7 @@ from components.bundle.settings import BundleSettings
 def test_the_same_inputs_make_the_same_bytes(bundle_folder: Path, tmp_path: Path) -> None:
     data = bundle_folder.parent
     counts = assemble.main(
-        data / "catalogue", data / "language/model",
+        data / "catalogue", data / "language/model", data / "language/query_model",
         data / "language/queries.parquet", data / "ethics", data / "recommender/item_factors",
         data / "recommender/test_users.parquet", data / "video/film_vectors.parquet", data / "index",
         data / "metrics", tmp_path / "bundle", settings=BundleSettings(),

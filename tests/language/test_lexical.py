@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from components.language.lexical import Lexical, hybrid
-from components.language.text import item_texts
+from components.language.text import matched_texts
 from components.stage import digest
 from tests.language.conftest import garments
 
@@ -22,13 +22,48 @@ COSINE = st.floats(-1, 1, width=32)
 
 @pytest.fixture(scope="module")
 def lexical() -> Lexical:
-    return Lexical.build(item_texts(garments()))
+    return Lexical.build(matched_texts(garments()))
 
 
 @pytest.mark.parametrize("number", [0, 7, 40, 71])
 def test_a_model_number_finds_its_item_first(lexical, number):
     for query in (f"LM-{4000 + number}", f"lm {4000 + number}", f"the {4000 + number} please"):
         assert lexical.scores(query).argmax() == number
+
+
+SHELF = [
+    "Sony WH-1000XM4 headphones, over-ear, 4548736112001",
+    "Sony WH-1000XM3 headphones, over-ear, 4548736112002",
+    "Bose headphones with a case for Sony WH models, 1000 hours",
+    "Kingston 64 GB USB 3.0 stick, 4548736112003",
+    "PS4 controller, 64 buttons",
+]
+
+
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
+        ("WH-1000XM4", 0), ("wh1000xm4", 0), ("WH 1000XM4", 0), ("wh-1000 xm4", 0), ("WH-1000XM3", 1),
+        ("4548736112002", 1), ("4548736112003", 3), ("64gb stick", 3), ("usb3.0", 3), ("ps 4", 4), ("bose", 2),
+        ("Bose's headphones", 2),
+    ],
+)  # fmt: skip
+def test_model_numbers_codes_and_brands_find_their_item_however_they_are_written(query, first):
+    assert Lexical.build(SHELF).scores(query).argmax() == first
+
+
+def test_an_exact_model_number_stays_first_in_a_hybrid_whose_vectors_prefer_another():
+    words = Lexical.build(SHELF).scores("WH-1000XM4")
+    similarities = np.array([0.55, 0.7, 0.6, 0.2, 0.3], np.float32)
+    assert hybrid(words, similarities, 0.6).argmax() == 0
+
+
+def test_a_word_of_the_title_counts_more_than_one_of_the_text():
+    items = (
+        garments().iloc[[0, 1]].assign(title=["Lamp", "Desk"], text=["Goes on a desk.", "Goes by a lamp."])
+    )
+    lexical = Lexical.build(matched_texts(items))
+    assert lexical.scores("lamp").argmax() == 0 and lexical.scores("desk").argmax() == 1
 
 
 def test_word_forms_are_one_word(lexical):

@@ -1,6 +1,7 @@
 """The four stages one after the other on a small shop and a small encoder."""
 
 import json
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def searched(shop: Path, out: Path, small: Path) -> dict[str, float]:
     encode.main(catalogue, model, vectors, settings=settings)
     evaluate.main(
         catalogue, out / "pairs.parquet", model, vectors, out / "queries.parquet", out / "search.json",
-        settings=settings,
+        out / "search.html", settings=settings,
     )  # fmt: skip
     return json.loads((out / "search.json").read_text())
 
@@ -179,6 +180,20 @@ def test_the_figures_are_those_of_the_queries_written(done):
     assert figures["sbert_mrr_10"] == pytest.approx(mrr(scores, grades, 10), abs=1e-4)
 
 
+def test_the_worst_queries_are_shown_with_what_was_shown_for_them(done):
+    page = (done / "search.html").read_text()
+    queries = pd.read_parquet(done / "queries.parquet")
+    shown = [text for text in queries["text"].unique() if f"<h2>{text}</h2>" in page]
+    assert 0 < len(shown) == min(20, queries["query_id"].nunique())
+    assert page.count("<tr><td") == 5 * len(shown)
+    values = [float(value) for value in re.findall(r"NDCG@10 ([\d.]+)\.", page)]
+    assert values == sorted(values) and values[0] < 1
+    run = mlflow.search_runs(
+        experiment_names=["language"], filter_string="tags.stage = 'language.evaluate'"
+    ).iloc[0]
+    assert mlflow.artifacts.load_text(f"{run.artifact_uri}/worst_queries.html") == page
+
+
 def test_without_judgements_held_out_titles_are_asked(unjudged_shop, small_encoder_folder, tmp_path):
     figures = finetuned(unjudged_shop, tmp_path, small_encoder_folder, maximum_steps=0)
     assert "query_mrr_10_before" not in figures
@@ -194,7 +209,7 @@ def test_a_catalogue_that_leaves_no_test_query_is_told_so(shop, done, tmp_path):
     with pytest.raises(LanguageError, match=r"catalogue: 24 queries leave none for validation or test\. Add"):
         evaluate.main(
             shop / "catalogue", done / "pairs.parquet", done / "model", done / "item_vectors.npy",
-            tmp_path / "queries.parquet", tmp_path / "search.json", settings=few,
+            tmp_path / "queries.parquet", tmp_path / "search.json", tmp_path / "search.html", settings=few,
         )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.language.understanding import Vocabulary, understand
+from components.language.understanding import MATCHES, Vocabulary, understand, within_third
 from tests.language.conftest import garments
 
 EVERYONE = frozenset({"women", "men", "girls", "boys", "babies"})
@@ -153,3 +153,72 @@ def test_an_amount_is_read_as_it_is_written(whole, cents, sign):
     thousands = "," if sign == "." else "."
     written = f"{whole:,}".replace(",", thousands) + f"{sign}{cents:02}"
     assert understand(f"coat under {written} euros", SHOP).price_max == pytest.approx(whole + cents / 100)
+
+
+GENRES = replace(SHOP, values=SHOP.values | {"genre": frozenset({"Science Fiction", "Fiction", "War"})})
+
+
+@pytest.mark.parametrize(
+    ("query", "genres"),
+    [
+        ("a science FICTION film", ["Science Fiction"]),
+        ("fiction on war", ["Fiction", "War"]),
+        ("a warning of science", None),
+        ("science, then fiction", ["Fiction"]),
+    ],
+)
+def test_values_of_any_attribute_are_read_as_whole_words_the_longest_first(query, genres):
+    assert understand(query, GENRES).filters.get("genre") == genres
+
+
+def test_attributes_that_few_items_have_do_not_filter():
+    few = garments()
+    few["attributes"] = ['{"season": ["summer"]}'] * (len(few) - 1) + ['{"lining": ["fleece"]}']
+    vocabulary = Vocabulary.of(few)
+    assert set(vocabulary.values) == {"brand", "season"}
+    assert understand("a fleece coat", vocabulary).filters == {}
+
+
+@pytest.mark.parametrize(
+    ("query", "third", "text"),
+    [
+        ("cheap sandals", "lower", "sandals"),
+        ("a Budget coat", "lower", "a coat"),
+        ("premium wool coat", "upper", "wool coat"),
+        ("high-end boots", "upper", "boots"),
+        ("cheap", "lower", "cheap"),
+        ("cheaper than 20 euros", None, "cheaper than 20 euros"),
+        ("a low budget-film", None, "a low budget-film"),
+    ],
+)
+def test_cheap_and_premium_ask_for_a_third_of_the_prices(query, third, text):
+    meant = understand(query, SHOP)
+    assert (meant.price_third, meant.text) == (third, text)
+    assert understand(query, replace(SHOP, priced=False)).price_third is None
+
+
+def test_the_third_is_of_what_matches_best_within_the_range_that_was_said():
+    prices = np.array([30, np.nan, 10, 20, 40, 60, 50], dtype=float)
+    assert within_third(understand("cheap coat", SHOP), prices).price_max == 20
+    assert within_third(understand("premium coat", SHOP), prices).price_min == 40
+    assert within_third(understand("cheap coat under 15", SHOP), prices).price_max == 15
+    assert within_third(understand("cheap coat over 15", SHOP), prices).price_min == 15
+    beyond = np.concatenate([np.full(MATCHES, 30.0), np.full(100, 1.0)])
+    assert within_third(understand("cheap coat", SHOP), beyond).price_max == 30
+    for query in ("coat", "cheap coat"):
+        meant = understand(query, SHOP)
+        assert within_third(meant, np.array([np.nan])) == meant
+    plain = understand("coat", SHOP)
+    assert within_third(plain, prices) == plain
+
+
+def test_a_price_in_another_currency_is_said_and_not_used():
+    euros = replace(SHOP, currency="EUR")
+    assert understand("coat under $50", euros).other_currency == "USD"
+    assert understand("coat under 50 pounds", euros).other_currency == "GBP"
+    for query in ("coat under $50", "coat under 50 bucks"):
+        meant = understand(query, euros)
+        assert (meant.price_max, meant.text) == (None, "coat")
+    for query in ("coat under 50", "coat under €50", "the dollar coat under 50 euros"):
+        meant = understand(query, euros)
+        assert (meant.price_max, meant.other_currency) == (50, None)

@@ -1,0 +1,221 @@
+"""Search of the judged shop of Chorus: words, vectors and their hybrid over the whole catalogue, unjudged = 0.
+
+python benchmarks/search.py --data chorus [--quick] [--json FILE]
+
+What the hybrid chooses (the share of words) it chooses by five-fold cross-validation over queries, the folds drawn by
+the hash of a query's text: a query's figure comes from a share that the other folds chose. Five draws of folds; a
+query's figure is the mean over them. Intervals are bootstraps over queries, differences are paired.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import bm25s
+import chorus
+import numpy as np
+import Stemmer
+import torch
+from numpy.typing import NDArray
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from components.language.encoder import Encoder
+from components.language.evaluate import choose_weight, grade_matrix
+from components.language.export import export
+from components.language.lexical import Lexical, hybrid
+from components.language.measures import Matrix, mrr, ndcg, recall
+from components.language.query_model import QueryModel
+from components.language.text import item_texts, matched_texts
+
+CACHE = Path(".tandem") / "search"
+FOLDS, DRAWS, STEPS, SAMPLES = 5, 5, 20, 2000
+HEAD_TEXTS, DIMENSIONS, TOKENS = 1000, 512, 64
+MEASURES: dict[str, Callable[[Matrix, Matrix], float]] = {
+    "ndcg_10": lambda scores, grades: ndcg(scores, grades, 10),
+    "recall_100": lambda scores, grades: recall(scores, grades, 100),
+    "mrr_10": lambda scores, grades: mrr(scores, grades, 10),
+}
+Figures = dict[str, NDArray[np.float64]]
+
+
+def by_query(scores: Matrix, grades: Matrix) -> Figures:
+    """Each measure of each query (q,)."""
+    rows = [slice(row, row + 1) for row in range(len(grades))]
+    return {
+        name: np.array([measure(scores[row], grades[row]) for row in rows])
+        for name, measure in MEASURES.items()
+    }
+
+
+def fold_of(text: str, draw: int) -> int:
+    """The fold of a query in a draw."""
+    return hashlib.sha256(f"{draw}:{text}".encode()).digest()[0] % FOLDS
+
+
+def cross_validated(
+    words: Matrix, similarities: Matrix, grades: Matrix, texts: list[str]
+) -> tuple[Figures, list[float]]:
+    """Each query's measures under a share of words that the other folds chose; and the shares chosen."""
+    total = {name: np.zeros(len(texts)) for name in MEASURES}
+    chosen = []
+    for draw in range(DRAWS):
+        folds = np.array([fold_of(text, draw) for text in texts])
+        for fold in range(FOLDS):
+            held, others = folds == fold, folds != fold
+            weight = choose_weight(words[others], similarities[others], grades[others], STEPS)
+            chosen.append(weight)
+            found = by_query(hybrid(words[held], similarities[held], weight), grades[held])
+            for name, values in found.items():
+                total[name][held] += values / DRAWS
+    return total, chosen
+
+
+def interval(values: NDArray[np.float64]) -> list[float]:
+    """Mean over queries with its 95 % bootstrap interval: [mean, low, high]."""
+    draw = np.random.default_rng(0).integers(0, len(values), (SAMPLES, len(values)))
+    low, high = np.quantile(values[draw].mean(axis=1), [0.025, 0.975])
+    return [round(float(value), 4) for value in (values.mean(), low, high)]
+
+
+def kept(name: str, make: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
+    """An array made once a checkout."""
+    file = CACHE / f"{name}.npy"
+    if not file.is_file():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        np.save(file, make())
+    return np.load(file)
+
+
+def peers(texts: list[str], asked: list[str], quick: bool) -> dict[str, Matrix]:
+    """Scores (q, i) of BM25 as bm25s has it by default, and of TF-IDF over characters."""
+    stemmer = Stemmer.Stemmer("english")
+    plain = bm25s.BM25()
+    plain.index(bm25s.tokenize(texts, stemmer=stemmer, show_progress=False), show_progress=False)
+    said = bm25s.tokenize(asked, stemmer=stemmer, show_progress=False, return_ids=False)
+    known = [[word for word in words if word in plain.vocab_dict] for words in said]
+    none = np.zeros(len(texts), np.float32)
+    found = {"bm25s": np.stack([plain.get_scores(words) if words else none for words in known])}
+    if not quick:
+        characters = TfidfVectorizer(
+            analyzer="char_wb", ngram_range=(3, 4), sublinear_tf=True, dtype=np.float32
+        )
+        matrix = characters.fit_transform(texts)
+        found["character TF-IDF"] = (characters.transform(asked) @ matrix.T).toarray()
+    return found
+
+
+def directions(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The head that finetuning starts from: main directions of some texts' vectors, (whole, DIMENSIONS)."""
+    sample = vectors[np.random.default_rng(42).permutation(len(vectors))[:HEAD_TEXTS]]
+    return np.linalg.eigh(sample.T @ sample)[1][:, ::-1][:, :DIMENSIONS].astype(np.float32)
+
+
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows of length 1."""
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def milliseconds(call: Callable[[str], object], texts: list[str], rounds: int) -> float:
+    """The best of several medians over queries, on one thread."""
+    medians = []
+    for _ in range(rounds):
+        taken = []
+        for text in texts:
+            start = time.perf_counter()
+            call(text)
+            taken.append(time.perf_counter() - start)
+        medians.append(float(np.median(taken)))
+    return round(1000 * min(medians), 2)
+
+
+def measure(model: Path, quick: bool) -> dict[str, Any]:
+    """Every row of the table."""
+    items = chorus.read_items()
+    asked, grades = grade_matrix(chorus.read_judged(), items["item_id"])
+    texts = item_texts(items)
+    encoder = Encoder.load(model)
+    encoder.model.max_seq_length = TOKENS
+
+    def encode_items() -> NDArray[np.float32]:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return encoder.encode(texts, progress=True)
+
+    name = f"{model.name}-{hashlib.sha256(''.join(texts).encode()).hexdigest()[:12]}"
+    whole, queries = kept(name, encode_items), encoder.encode(asked)
+    if not (CACHE / f"{model.name}-query").is_dir():
+        export(encoder, CACHE / f"{model.name}-query")
+    query_model = QueryModel.load(CACHE / f"{model.name}-query")
+    lexical = Lexical.build(matched_texts(items))
+    words = np.stack([lexical.scores(text) for text in asked])
+    head = directions(whole)
+    vectors = unit(whole @ head)
+    quick_queries = unit(query_model.encode(asked, batch_size=1) @ head)
+    similarities = {
+        "MPNet 768": queries @ whole.T,
+        "MPNet 512": unit(queries @ head) @ vectors.T,
+        "MPNet 512, 8-bit queries": quick_queries @ vectors.T,
+    }
+    rows = {kind: by_query(scores, grades) for kind, scores in peers(texts, asked, quick).items()}
+    rows["words"] = by_query(words, grades)
+    rows |= {kind: by_query(scores, grades) for kind, scores in similarities.items()}
+    shares = {}
+    for kind, scores in similarities.items():
+        rows[f"hybrid, {kind}"], shares[kind] = cross_validated(words, scores, grades, asked)
+    best = f"hybrid, {list(similarities)[-1]}"
+
+    def answer(text: str) -> object:
+        vector = unit(query_model.encode([text]) @ head)[0]
+        return np.argpartition(-hybrid(lexical.scores(text), vectors @ vector, 0.5), 100)[:100]
+
+    rounds = 2 if quick else 5
+    return {
+        "queries": len(asked),
+        "items": len(items),
+        "table": {
+            kind: {name: interval(values) for name, values in figures.items()}
+            for kind, figures in rows.items()
+        },
+        "hybrid_less": {
+            peer: {name: interval(rows[best][name] - rows[peer][name]) for name in MEASURES}
+            for peer in ("bm25s", "words", best.removeprefix("hybrid, "))
+        },
+        "shares_of_words_chosen": {
+            kind: [min(all_), float(np.median(all_)), max(all_)] for kind, all_ in shares.items()
+        },
+        "milliseconds": {
+            "words": milliseconds(lexical.scores, asked, rounds),
+            "encode, float32": milliseconds(lambda text: encoder.encode([text]), asked[::3], rounds),
+            "encode, 8 bits": milliseconds(lambda text: query_model.encode([text]), asked, rounds),
+            "hybrid in all, every item scored": milliseconds(answer, asked, rounds),
+        },
+        "threads": os.environ.get("OMP_NUM_THREADS"),
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", choices=["chorus"], default="chorus")
+    parser.add_argument("--model", type=Path, default=Path("data/packages/weights/all-mpnet-base-v2"))
+    parser.add_argument(
+        "--quick", action="store_true", help="without the peer over characters, fewer timings"
+    )
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    result = measure(given.model, given.quick)
+    for kind, figures in result["table"].items():
+        cells = "  ".join(f"{mean:.3f} [{low:.3f}, {high:.3f}]" for mean, low, high in figures.values())
+        print(f"{kind:36} {cells}")
+    text = json.dumps(result, indent=1)
+    print(text)
+    if given.json:
+        given.json.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

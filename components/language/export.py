@@ -1,0 +1,117 @@
+"""Export the text model for queries: one ONNX graph from token ids to unit vectors, weights in blocks of 8 bits.
+
+Every block of BLOCK weights has its own scale, and so have the activations that it meets (Dettmers and Zettlemoyer,
+2023, on why blocks): a few outlying numbers spoil their block alone.
+"""
+
+import json
+import logging
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from components.catalogue.tables import read_items
+from components.language.encoder import Encoder
+from components.language.query_model import FACTS, GRAPH, INPUTS, TOKENIZER, QueryModel
+from components.language.settings import LanguageError, LanguageSettings
+from components.stage import Counts, Input, Output, stage
+
+BITS, BLOCK = 8, 128
+IN_INT8 = 4  # onnxruntime's accuracy level for products of 8-bit numbers
+OPSET = 17
+COMPARED_TITLES = 100
+
+
+class Graph(torch.nn.Module):
+    """A Sentence-Transformers model as a function from token ids and mask (b, t) to unit vectors (b, d)."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Encode."""
+        read = self.model({"input_ids": input_ids, "attention_mask": attention_mask})
+        return torch.nn.functional.normalize(read["sentence_embedding"], dim=-1)
+
+
+def write_graph(model: Any, file: Path) -> None:
+    """Trace a model to ONNX in float32.
+
+    Raises LanguageError where its backbone cannot be traced.
+    """
+    example = model.preprocess(["a summer dress for my niece"])
+    axes = {name: {0: "texts", 1: "tokens"} for name in INPUTS}
+    inputs = tuple(example[name].to("cpu") for name in INPUTS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            torch.onnx.export(
+                Graph(model).to("cpu").eval(),
+                inputs,
+                str(file),
+                input_names=list(INPUTS),
+                output_names=["vectors"],
+                dynamic_axes={**axes, "vectors": {0: "texts"}},
+                opset_version=OPSET,
+                dynamo=False,
+            )
+        except (RuntimeError, TypeError, torch.onnx.errors.OnnxExporterError) as fault:
+            raise LanguageError(
+                f"The text model cannot be exported to ONNX: {fault}. Name another in conf/language.yaml."
+            ) from None
+
+
+def quantise(source: Path, target: Path) -> None:
+    """Write a graph with the weights of its products in blocks of 8 bits."""
+    import onnx
+    from onnxruntime.quantization import matmul_nbits_quantizer
+
+    logging.getLogger(matmul_nbits_quantizer.__name__).setLevel(logging.WARNING)
+    quantiser = matmul_nbits_quantizer.MatMulNBitsQuantizer(
+        onnx.load(source), bits=BITS, block_size=BLOCK, is_symmetric=True, accuracy_level=IN_INT8
+    )
+    quantiser.process()
+    quantiser.model.save_model_to_file(str(target))
+
+
+def export(encoder: Encoder, folder: Path) -> None:
+    """Write graph, tokenizer and facts, which is what a QueryModel loads."""
+    folder.mkdir(parents=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        whole = Path(scratch) / GRAPH
+        write_graph(encoder.model, whole)
+        quantise(whole, folder / GRAPH)
+    read = encoder.model.tokenizer
+    tokenizer = read.backend_tokenizer
+    tokenizer.enable_truncation(encoder.model.max_seq_length)
+    tokenizer.enable_padding(direction=read.padding_side, pad_id=read.pad_token_id, pad_token=read.pad_token)
+    tokenizer.save(str(folder / TOKENIZER))
+    (folder / FACTS).write_text(json.dumps({"dimensions": encoder.dimensions}) + "\n")
+
+
+@stage(LanguageSettings)
+def main(
+    catalogue: Input, model: Input, query_model: Output, metrics: Output, settings: LanguageSettings
+) -> Counts:
+    """Export, and measure how near its vectors of some titles are to those of the model itself."""
+    encoder = Encoder.load(model)
+    titles = read_items(catalogue)["title"]
+    asked = titles.sample(min(COMPARED_TITLES, len(titles)), random_state=settings.seed).tolist()
+    expected = encoder.encode(asked)
+    export(encoder, query_model)
+    cosines = (QueryModel.load(query_model).encode(asked, batch_size=1) * expected).sum(axis=1)
+    figures = {
+        "cosine_to_float32": round(float(np.mean(cosines)), 4),
+        "megabytes": round((query_model / GRAPH).stat().st_size / 1e6, 1),
+    }
+    metrics.write_text(json.dumps(figures, indent=1) + "\n")
+    return figures
+
+
+if __name__ == "__main__":
+    main.cli()

@@ -1,0 +1,77 @@
+"""The text model as queries use it gives the vectors of the model that it was made from."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.language import export
+from components.language.encoder import Encoder
+from components.language.query_model import QueryModel
+from components.language.settings import LanguageError, LanguageSettings
+from components.stage import digest
+
+QUERIES = ["wireless headphones", "WH-1000XM4", "summer dress for my niece", "red", "a coat " * 40]
+
+
+@pytest.fixture(scope="module")
+def folder(small_encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("export") / "query_model"
+    export.export(Encoder.load(small_encoder_folder), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def query_model(folder: Path) -> QueryModel:
+    return QueryModel.load(folder)
+
+
+def test_vectors_are_nearly_those_of_the_model(query_model, small_encoder_folder):
+    expected = Encoder.load(small_encoder_folder).encode(QUERIES)
+    found = query_model.encode(QUERIES, batch_size=1)
+    assert found.shape == (5, 384) == (5, query_model.dimensions)
+    assert (found * expected).sum(axis=1).min() > 0.99
+
+
+def test_longer_texts_beside_a_text_hardly_move_its_vector(query_model):
+    alone, beside = query_model.encode(QUERIES, batch_size=1), query_model.encode(QUERIES, batch_size=5)
+    assert (alone * beside).sum(axis=1).min() > 0.99
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.text(max_size=300), max_size=3))
+def test_any_texts_become_unit_rows(query_model, texts):
+    vectors = query_model.encode(texts)
+    assert vectors.shape == (len(texts), 384) and vectors.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-4)
+
+
+def test_the_same_model_gives_the_same_bytes(folder, small_encoder_folder, tmp_path):
+    export.export(Encoder.load(small_encoder_folder), tmp_path / "again")
+    assert digest([tmp_path / "again"]) == digest([folder])
+
+
+def test_the_stage_says_how_near_it_comes_to_the_model(shop, small_encoder_folder, tmp_path):
+    export.main(
+        shop / "catalogue", small_encoder_folder, tmp_path / "query_model", tmp_path / "export.json",
+        settings=LanguageSettings(),
+    )  # fmt: skip
+    figures = json.loads((tmp_path / "export.json").read_text())
+    assert 0.99 < figures["cosine_to_float32"] <= 1
+    whole = (small_encoder_folder / "model.safetensors").stat().st_size / 1e6
+    assert figures["megabytes"] < 0.7 * whole
+
+
+def test_a_broken_query_model_is_told_by_its_folder(folder, tmp_path):
+    for name in ("model.onnx", "tokenizer.json"):
+        broken = tmp_path / name
+        broken.mkdir()
+        for file in folder.iterdir():
+            (broken / file.name).write_bytes(b"" if file.name == name else file.read_bytes())
+        with pytest.raises(LanguageError, match=r"cannot be read: .* Make it again: dvc repro export"):
+            QueryModel.load(broken)
+    with pytest.raises(LanguageError, match="nowhere cannot be read"):
+        QueryModel.load(tmp_path / "nowhere")
