@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from components.bundle.histories import ARRAYS, key_of
-from components.bundle.load import MANIFEST, hash_file, read_manifest
+from components.bundle.load import MANIFEST, read_manifest
 from components.index.build import write_index
 from components.index.settings import IndexSettings
 from components.language.lexical import Lexical
 from components.language.text import matched_texts
 from components.recommender.factors import Factors
+from components.stage import hash_file
 
 KEPT = ("model", "query_model", "ethics", "catalogue/interactions.parquet", "catalogue/shop.json")
 COLOURS = ("red", "blue", "green", "black", "white", "yellow")

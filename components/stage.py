@@ -81,6 +81,12 @@ def _explain(path: Path, settings: type[Settings], error: Any) -> str:
     return f"{path}, {key}: unknown key. {known}"
 
 
+def hash_file(file: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def digest(outputs: Iterable[Path]) -> str:
     """SHA-256 over what files and folders hold, whatever their names; links outputs to the run that made them."""
     return hashlib.sha256("".join(sorted(_content(output) for output in outputs)).encode()).hexdigest()

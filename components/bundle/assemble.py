@@ -6,12 +6,12 @@ import shutil
 from pathlib import Path
 
 from components.bundle.histories import Histories
-from components.bundle.load import FORMAT, MANIFEST, hash_file
+from components.bundle.load import FORMAT, MANIFEST
 from components.bundle.settings import BundleSettings
 from components.catalogue.tables import interaction_parts, read_items, read_shop
 from components.language.lexical import Lexical
 from components.language.text import matched_texts
-from components.stage import Counts, Input, Output, stage
+from components.stage import Counts, Input, Output, hash_file, stage
 
 REPORTS = (
     "catalogue",

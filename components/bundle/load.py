@@ -22,15 +22,10 @@ from components.language.lexical import Lexical
 from components.language.live_words import LiveWords
 from components.language.understanding import Vocabulary
 from components.recommender.factors import Factors
+from components.stage import hash_file
 
 FORMAT = 2
 MANIFEST = "manifest.json"
-
-
-def hash_file(file: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

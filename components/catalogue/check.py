@@ -1,6 +1,5 @@
 """Check a catalogue row by row: what cannot be used is set aside with its place and the reason."""
 
-import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import pandas as pd
 from components.catalogue.raw import Found, Raw
 from components.catalogue.tables import TABLES, CatalogueError, typed
 from components.catalogue.values import as_number, as_text, is_missing
+from components.stage import hash_file
 
 DAY = 86_400
 MILLISECONDS = 10**11
@@ -173,11 +173,6 @@ def _check_videos(sieve: Sieve) -> None:
     absent = np.array([not Path(str(path)).is_file() for path in sieve.frame["path"]], dtype=bool)
     sieve.reject(absent, "path", "no such file. Put the film there, or mend the path.")
     sieve.frame["sha256"] = [
-        _hash(Path(path)) if good else None
+        hash_file(Path(path)) if good else None
         for path, good in zip(sieve.frame["path"], sieve.good, strict=True)
     ]
-
-
-def _hash(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, delete, insert, select, text
 
+from components.serving.database import reading
 from components.serving.tables import audit, changes, log
 
 PUT, REMOVED, LIKED, FORGOTTEN = "put", "removed", "liked", "forgotten"
@@ -73,19 +74,19 @@ class ChangeLog:
 
     def identity(self) -> str:
         """Which log this is: a bundle knows through which change of which log it was made."""
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return str(connection.execute(select(log.c.identity)).scalar_one())
 
     def after(self, sequence: int, most: int = 1000) -> list[Entry]:
         """The changes after a sequence, in order."""
         wanted = select(changes).where(changes.c.sequence > sequence).order_by(changes.c.sequence).limit(most)
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return [_read(row) for row in connection.execute(wanted)]
 
     def of_user(self, user_id: str) -> list[Entry]:
         """What the log knows of a person, in order."""
         wanted = select(changes).where(changes.c.user_id == user_id).order_by(changes.c.sequence)
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return [_read(row) for row in connection.execute(wanted)]
 
     def let_go(self) -> None:

@@ -25,7 +25,7 @@ def open_database(address: str) -> Engine:
             Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
             engine = create_engine(url, connect_args={"timeout": WAIT_SECONDS, "check_same_thread": False})
             event.listen(engine, "connect", _prepare_sqlite)
-            event.listen(engine, "begin", _begin_immediately)
+            event.listen(engine, "begin", _begin)
         else:
             engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": WAIT_SECONDS})
         with engine.begin() as connection:
@@ -45,8 +45,15 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin_immediately(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def reading(engine: Engine) -> Connection:
+    """A connection that only reads, and so waits for no writer."""
+    return engine.connect().execution_options(only_reads=True)
+
+
+def _begin(connection: Connection) -> None:
+    """Writers queue from their start, so that none finds in its middle that another was quicker."""
+    only_reads = connection.get_execution_options().get("only_reads")
+    connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
 
 
 def _migrate(connection: Connection) -> None:

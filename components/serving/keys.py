@@ -11,6 +11,7 @@ from typing import Literal, get_args
 from sqlalchemy import Engine, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from components.serving.database import reading
 from components.serving.settings import ServiceError
 from components.serving.tables import keys
 
@@ -68,7 +69,7 @@ def list_keys(engine: Engine) -> list[dict[str, object]]:
     shown = select(keys.c.name, keys.c.scope, keys.c.created_at, keys.c.revoked_at).order_by(
         keys.c.created_at
     )
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         return [dict(row._mapping) for row in connection.execute(shown)]
 
 
@@ -78,7 +79,7 @@ def find_key(engine: Engine, token: str) -> Key | None:
     if parts is None:
         return None
     wanted = select(keys).where(keys.c.key_id == parts[1], keys.c.revoked_at.is_(None))
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         row = connection.execute(wanted).first()
     known = row.sha256 if row is not None else "0" * 64
     return (

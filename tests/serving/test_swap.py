@@ -12,8 +12,9 @@ import httpx
 import pandas as pd
 import pytest
 
-from components.bundle.load import MANIFEST, Bundle, hash_file
+from components.bundle.load import MANIFEST, Bundle
 from components.serving.app import create_app
+from components.stage import hash_file
 from tests.serving.conftest import key_for, listening, settings_in
 
 ITEMS = "catalogue/items.parquet"
