@@ -119,7 +119,7 @@ def measure(film: Path, folder: Path, weights: Path) -> dict[str, Any]:
         report[name] = {"largest_mb": largest, "together_mb": together, "seconds": time.monotonic() - began}
         print(film.name, name, report[name], flush=True)
     found = pd.read_parquet(shots)
-    return report | {"frames": int(found["frames"].iloc[0]), "shots": len(found)}
+    return report | {"frames": int(found["frames"].iloc[0]), "shots_found": len(found)}
 
 
 def main() -> None:
