@@ -14,9 +14,9 @@ class EthicsSettings(Settings):
 
     false_block_rate: float = Field(0.01, gt=0, lt=0.5, description="Share of titles that may be blocked")
     look_alike_block_rate: float = Field(
-        0.1, gt=0, lt=1, description="Share of benign sentences, which look harmful, that may be blocked"
+        0.05, gt=0, lt=1, description="Share of benign sentences, which look harmful, that may be blocked"
     )
-    maximum_titles: int = Field(600, ge=0, description="Item titles that count as benign queries, at most")
+    maximum_titles: int = Field(1500, ge=0, description="Item titles that count as benign queries, at most")
     sharpness: float = Field(2.0, gt=0, description="How sharply likeness falls with distance")
     ridge: float = Field(0.03, gt=0, description="Pull of the votes towards none")
     parts: int = Field(5, ge=2, description="Parts of the lists that are left out in turn")

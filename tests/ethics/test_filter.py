@@ -76,7 +76,7 @@ def test_what_people_shop_for_passes_and_nothing_breaks(text, guard, encoder):
     assert not verdict.blocked and verdict.category is None and verdict.sentence is None
 
 
-@pytest.mark.parametrize("place", [0.37, 0.5, 1.0])
+@pytest.mark.parametrize("place", [0.37, 0.5])
 def test_a_request_is_found_within_a_long_text(place, guard, encoder):
     prose = (PROSE * 6)[:1_000]
     assert not guard.judge(prose, encoder).blocked
