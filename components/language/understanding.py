@@ -66,7 +66,7 @@ CURRENCIES = {
 }
 WHOM_AND_WHEN = ("audience", "season")
 FACET_SHARE = 0.5
-MATCHES = 36
+MATCHES = 12
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,7 @@ def test_the_manifest_names_every_file_and_carries_every_figure(bundle_folder: P
         "catalogue",
         "video",
         "finetune",
+        "export",
         "search",
         "ethics",
         "cold_start",

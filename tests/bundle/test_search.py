@@ -51,6 +51,23 @@ def test_a_price_in_words_is_a_price_range_until_it_is_taken_away(bundle: Bundle
     assert free.price_max is None and max(hit.price or 0 for hit in free.hits) > 20
 
 
+def test_cheap_and_premium_are_price_ranges_among_what_matches(bundle: Bundle) -> None:
+    plain = search(bundle, Query("coats for women", k=36))
+    cheap = search(bundle, Query("cheap coats for women", k=36))
+    premium = search(bundle, Query("premium coats for women", k=36))
+    assert cheap.price_max is not None and premium.price_min is not None
+    assert cheap.price_max < premium.price_min
+    assert cheap.hits and all((hit.price or 0) <= cheap.price_max for hit in cheap.hits)
+    assert premium.hits and all((hit.price or 0) >= premium.price_min for hit in premium.hits)
+    assert ids(search(bundle, Query("cheap coats for women", k=36, ignore=("price",)))) == ids(plain)
+
+
+def test_a_price_in_another_currency_is_not_used_and_the_note_says_so(bundle: Bundle) -> None:
+    answer = search(bundle, Query("dresses under $20", k=50))
+    assert answer.price_max is None and max(hit.price or 0 for hit in answer.hits) > 20
+    assert answer.note == "Prices are in EUR here; the one in USD is not used."
+
+
 def test_a_given_price_counts_before_one_in_words(bundle: Bundle) -> None:
     answer = search(bundle, Query("dresses under 20 euros", price_max=30.0, k=50))
     assert answer.price_max == 30
