@@ -23,6 +23,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from components.ethics.calibrate import Readings
 from components.ethics.filter import EthicsFilter
 from components.language.encoder import Encoder
+from components.language.query_model import QueryModel
 
 WORDS = re.compile(
     r"\b(bomb|explosive|weapon|gun|kill|murder|suicide|drug|meth|cocaine|heroin|poison|hack|malware|virus|steal|"
@@ -117,14 +118,14 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ethics", type=Path, default=Path("data/ethics"))
-    parser.add_argument("--model", type=Path, default=Path("data/language/model"))
+    parser.add_argument("--model", type=Path, default=Path("data/language/query_model"))
     parser.add_argument("--shared", type=Path, default=Path("../shared/data"))
     parser.add_argument(
         "--long", type=int, default=300, help="long texts of OpenAI's moderation set, at most"
     )
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    ethics, encoder = EthicsFilter.load(given.ethics), Encoder.load(given.model)
+    ethics, encoder = EthicsFilter.load(given.ethics), QueryModel.load(given.model)
     texts = read_sets(given.shared, given.long, second_half)
     judged = {name: judge(table["text"], ethics, encoder) for name, table in texts.items()}
     rules = {rule: {name: found[rule] for name, found in judged.items()} for rule in judged["shop"]}

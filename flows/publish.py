@@ -13,7 +13,7 @@ import mlflow
 import yaml
 from mlflow import MlflowClient
 
-from components.bundle.load import read_manifest, verify
+from components.bundle.load import read_figures, read_manifest, verify
 from components.stage import digest
 from flows.gate import Verdict, judge
 from flows.registry import BUNDLE, Registry
@@ -43,7 +43,7 @@ def publish(root: Path, settings: NightlySettings) -> Outcome:
     if champion is not None and champion.tags.get(BUNDLE) == _identity(folder):
         return Outcome(standing_version, False, "the champion already is this bundle")
     verify(folder)
-    standing = read_manifest(registry.bundle(champion))["metrics"] if champion else None
+    standing = read_figures(registry.bundle(champion)) if champion else None
     verdict = judge(manifest["metrics"], standing, settings.gate)
     if not verdict.passed:
         failing = "; ".join(f"{line.metric}: {line.reason}" for line in verdict.lines if not line.passed)

@@ -48,7 +48,9 @@ def database() -> Engine:
 
 
 def take_told(root: Path) -> None:
-    """Put what the service was told where the catalogue's stage reads it, if there is a service's database."""
+    """Put what the service was told where the catalogue's stage reads it, if there is a service and its database."""
+    if not (root / SETTINGS).is_file():
+        return
     address = ServingSettings.read(root / SETTINGS).change_log
     url = make_url(address)
     if url.get_backend_name() == "sqlite":

@@ -33,17 +33,30 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
     Raises BundleError where it is missing, broken or of another format.
     """
+    manifest = _read_manifest(folder)
+    if manifest.get("format") != FORMAT:
+        raise BundleError(
+            f"{folder / MANIFEST} has format {manifest.get('format')}, not {FORMAT}. Assemble it again: tandem run"
+        )
+    return manifest
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
     except (OSError, ValueError) as fault:
         raise BundleError(
             f"{folder / MANIFEST} cannot be read: {fault}. Assemble the bundle again."
         ) from None
-    if manifest.get("format") != FORMAT:
-        raise BundleError(
-            f"{folder / MANIFEST} has format {manifest.get('format')}, not {FORMAT}. Assemble it again."
-        )
     return manifest
+
+
+def read_figures(folder: Path) -> dict[str, float]:
+    """The figures of a bundle of whatever format, by which another is compared with it.
+
+    Raises BundleError where its manifest cannot be read.
+    """
+    return dict(_read_manifest(folder).get("metrics", {}))
 
 
 def verify(folder: Path) -> None:

@@ -18,7 +18,7 @@ class BundleSettings(Settings):
         description="Weights of the person's taste that are tried beside language, whose weight is 1",
     )
     popularity_weights: tuple[float, ...] = Field(
-        (0.0, 0.02, 0.05, 0.1), min_length=1, description="Weights of popularity that are tried"
+        (0.0, 0.02, 0.05, 0.1, 0.2), min_length=1, description="Weights of popularity that are tried"
     )
     fusion_people: int = Field(300, ge=0, description="People of a part who ask when the weights are chosen")
     bootstrap_samples: int = Field(1000, ge=1, description="Samples behind an interval")

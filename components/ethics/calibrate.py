@@ -16,6 +16,7 @@ from components.ethics.sentences import read_banned, read_benign
 from components.ethics.settings import EthicsSettings
 from components.ethics.spelling import Spelling
 from components.language.encoder import Encoder, Vectors
+from components.language.query_model import QueryModel
 from components.stage import Counts, Input, Output, stage
 
 BANNED, BENIGN, TITLE = 0, 1, 2
@@ -142,7 +143,7 @@ def main(
     banned: Input,
     benign: Input,
     catalogue: Input,
-    model: Input,
+    query_model: Input,
     ethics: Output,
     metrics: Output,
     settings: EthicsSettings,
@@ -150,7 +151,7 @@ def main(
     """Learn and calibrate the filter; report on the half of the left-out texts that chose nothing."""
     lists, fine = read_banned(banned), read_benign(benign)["sentence"].tolist()
     titles = sample_titles(catalogue, settings)
-    learnt, figures = calibrate(lists, fine, titles, Encoder.load(model), settings)
+    learnt, figures = calibrate(lists, fine, titles, QueryModel.load(query_model), settings)
     learnt.save(ethics)
     figures |= {"banned_sentences": len(lists), "benign_sentences": len(fine), "titles": len(titles)}
     metrics.write_text(json.dumps(figures, indent=1) + "\n")

@@ -9,6 +9,7 @@ from components.ethics.filter import EthicsFilter
 from components.ethics.sentences import read_banned, read_benign
 from components.ethics.settings import EthicsError, EthicsSettings
 from components.language.encoder import Encoder
+from components.language.query_model import QueryModel
 from components.stage import Counts, Input, Output, stage
 
 
@@ -50,14 +51,14 @@ def main(
     banned: Input,
     benign: Input,
     catalogue: Input,
-    model: Input,
+    query_model: Input,
     live: Input,
     queries: Input,
     preview: Output,
     settings: EthicsSettings,
 ) -> Counts:
     """Calibrate a filter on the side, judge past queries by it and by the live one, and list the difference."""
-    asked, before, encoder = read_queries(queries), EthicsFilter.load(live), Encoder.load(model)
+    asked, before, encoder = read_queries(queries), EthicsFilter.load(live), QueryModel.load(query_model)
     lists, fine = read_banned(banned), read_benign(benign)["sentence"].tolist()
     after, _ = calibrate(lists, fine, sample_titles(catalogue, settings), encoder, settings)
     table = compare(asked, before, after, encoder)

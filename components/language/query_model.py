@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
+from tqdm import tqdm
 
 from components.language.encoder import Encoder, Vectors
 from components.language.settings import LanguageError
@@ -43,11 +44,18 @@ class QueryModel(Encoder):
         """Length of a vector."""
         return self._dimensions
 
+    def knows(self, word: str) -> bool:
+        """Whether the model reads a word in one piece, as it does with words that it met often."""
+        return len(self.tokenizer.encode(f" {word}", add_special_tokens=False).tokens) == 1
+
     def encode(self, texts: Sequence[str], progress: bool = False, batch_size: int = 64) -> Vectors:
-        """Encode texts to unit rows (texts, d)."""
-        parts = [texts[start : start + batch_size] for start in range(0, len(texts), batch_size)]
-        rows = [self._encode(part) for part in parts]
-        return np.concatenate([np.zeros((0, self.dimensions), np.float32), *rows])
+        """Encode texts to unit rows (texts, d); longest first, so that a batch pads little."""
+        vectors = np.zeros((len(texts), self.dimensions), np.float32)
+        order = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
+        for start in tqdm(range(0, len(texts), batch_size), desc="encode", disable=not progress):
+            part = order[start : start + batch_size]
+            vectors[part] = self._encode([texts[place] for place in part])
+        return vectors
 
     def _encode(self, texts: Sequence[str]) -> Vectors:
         read = self.tokenizer.encode_batch(list(texts))

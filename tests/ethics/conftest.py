@@ -11,6 +11,8 @@ from components.ethics import calibrate
 from components.ethics.filter import EthicsFilter
 from components.ethics.settings import EthicsSettings
 from components.language.encoder import Encoder
+from components.language.export import export
+from components.language.query_model import QueryModel
 
 LISTS = Path(__file__).parents[2] / "conf"
 COLOURS = ("red", "navy", "mint", "white", "mustard", "lilac", "coral", "grey", "sand", "olive")
@@ -53,9 +55,17 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def done(catalogue: Path, small_encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def query_model_folder(small_encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small text model as queries use it."""
+    folder = tmp_path_factory.mktemp("exported") / "query_model"
+    export(Encoder.load(small_encoder_folder), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def done(catalogue: Path, query_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("done")
-    calibrated(LISTS, catalogue, small_encoder_folder, out)
+    calibrated(LISTS, catalogue, query_model_folder, out)
     return out
 
 
@@ -65,5 +75,5 @@ def guard(done: Path) -> EthicsFilter:
 
 
 @pytest.fixture(scope="session")
-def encoder(small_encoder_folder: Path) -> Encoder:
-    return Encoder.load(small_encoder_folder)
+def encoder(query_model_folder: Path) -> Encoder:
+    return QueryModel.load(query_model_folder)

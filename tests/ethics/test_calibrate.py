@@ -30,22 +30,22 @@ def test_the_votes_catch_more_left_out_sentences_than_the_plain_rule(done):
 
 @pytest.mark.parametrize("rate", [0.1, 0.3])
 def test_the_held_out_block_rate_is_near_the_chosen_share(
-    rate, short_lists, catalogue, small_encoder_folder, tmp_path
+    rate, short_lists, catalogue, query_model_folder, tmp_path
 ):
     figures = calibrated(
-        short_lists, catalogue, small_encoder_folder, tmp_path, look_alike_block_rate=rate, maximum_titles=0
+        short_lists, catalogue, query_model_folder, tmp_path, look_alike_block_rate=rate, maximum_titles=0
     )
     half = figures["benign_sentences"] // 2
     assert abs(figures["held_out_look_alike_block_rate"] - rate) < 3 * np.sqrt(2 * rate * (1 - rate) / half)
 
 
 @pytest.mark.slow
-def test_more_false_blocks_let_more_be_caught(short_lists, catalogue, small_encoder_folder, tmp_path):
+def test_more_false_blocks_let_more_be_caught(short_lists, catalogue, query_model_folder, tmp_path):
     recalls = []
     for rate in (0.05, 0.4):
         (tmp_path / str(rate)).mkdir()
         figures = calibrated(
-            short_lists, catalogue, small_encoder_folder, tmp_path / str(rate),
+            short_lists, catalogue, query_model_folder, tmp_path / str(rate),
             look_alike_block_rate=rate, maximum_titles=0,
         )  # fmt: skip
         recalls.append(figures["held_out_recall"])
@@ -62,19 +62,17 @@ def test_benign_sentences_and_titles_of_the_list_are_let_through(guard):
     assert np.mean(scores > guard.threshold) <= 0.01
 
 
-def test_calibrating_again_gives_the_same_bytes(short_lists, catalogue, small_encoder_folder, tmp_path):
+def test_calibrating_again_gives_the_same_bytes(short_lists, catalogue, query_model_folder, tmp_path):
     outs = [tmp_path / "first", tmp_path / "second"]
     for out in outs:
         out.mkdir()
-        calibrated(short_lists, catalogue, small_encoder_folder, out)
+        calibrated(short_lists, catalogue, query_model_folder, out)
     for name in ("ethics/filter.json", "ethics/votes.safetensors", "ethics.json"):
         assert (outs[0] / name).read_bytes() == (outs[1] / name).read_bytes()
 
 
-def test_without_titles_the_benign_sentences_are_enough(
-    short_lists, catalogue, small_encoder_folder, tmp_path
-):
-    figures = calibrated(short_lists, catalogue, small_encoder_folder, tmp_path, maximum_titles=0)
+def test_without_titles_the_benign_sentences_are_enough(short_lists, catalogue, query_model_folder, tmp_path):
+    figures = calibrated(short_lists, catalogue, query_model_folder, tmp_path, maximum_titles=0)
     assert figures["titles"] == 0 == figures["held_out_false_block_rate"]
     assert EthicsFilter.load(tmp_path / "ethics").threshold == figures["threshold"]
 

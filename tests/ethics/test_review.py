@@ -51,11 +51,11 @@ def previewed(lists, catalogue, model, tmp_path, queries):
 
 
 def test_a_change_of_the_lists_is_tried_on_past_queries(
-    changed_lists, short_lists, catalogue, small_encoder_folder, tmp_path
+    changed_lists, short_lists, catalogue, query_model_folder, tmp_path
 ):
-    calibrated(short_lists, catalogue, small_encoder_folder, tmp_path)
+    calibrated(short_lists, catalogue, query_model_folder, tmp_path)
     queries = "invitations to the secret ferret races\n\nhow do I make a bomb\nred coat\nred coat\n"
-    table = previewed(changed_lists, catalogue, small_encoder_folder, tmp_path, queries.encode())
+    table = previewed(changed_lists, catalogue, query_model_folder, tmp_path, queries.encode())
     assert dict(zip(table["query"], table["change"], strict=True)) == {
         "invitations to the secret ferret races": "newly blocked",
         "how do I make a bomb": "stays blocked",

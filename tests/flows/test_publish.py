@@ -12,6 +12,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
+from components.bundle.load import FORMAT
 from components.bundle.settings import BundleError
 from flows.publish import publish
 from flows.registry import Registry, RegistryError, prepare_tracking
@@ -38,7 +39,7 @@ def make_bundle(root: Path, ndcg: float) -> Path:
     folder.mkdir(exist_ok=True)
     (folder / "factors.txt").write_text(f"factors of {ndcg}")
     files = {"factors.txt": hashlib.sha256((folder / "factors.txt").read_bytes()).hexdigest()}
-    manifest = {"format": 1, "metrics": {"recommender.ndcg_100": ndcg}, "files": files}
+    manifest = {"format": FORMAT, "metrics": {"recommender.ndcg_100": ndcg}, "files": files}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
 
@@ -73,6 +74,20 @@ def test_a_champion_is_kept_against_a_worse_candidate_gives_way_to_a_better_one_
     assert standing is not None and str(standing.version) == "1"
     with pytest.raises(RegistryError, match="first champion"):
         registry.rollback()
+
+
+def test_a_champion_of_an_older_format_is_compared_with_and_gives_way(root: Path) -> None:
+    make_bundle(root, 0.40)
+    publish(root, SETTINGS)
+    old = Registry(SETTINGS.registered_model, root).bundle(
+        MlflowClient().get_model_version_by_alias(SETTINGS.registered_model, "champion")
+    )
+    manifest = json.loads((old / "manifest.json").read_text())
+    (old / "manifest.json").write_text(json.dumps(manifest | {"format": FORMAT - 1}))
+    make_bundle(root, 0.30)
+    assert "worse by more than 0.01" in publish(root, SETTINGS).reason
+    make_bundle(root, 0.45)
+    assert publish(root, SETTINGS).published
 
 
 def test_a_version_leads_to_its_commit_its_inputs_and_its_gate(root: Path) -> None:
