@@ -20,15 +20,19 @@ BLOCK = 65_536
 Vectors = NDArray[np.float32]
 
 
-def main_directions(vectors: Vectors, count: int) -> Vectors:
-    """The directions (d, count) along which vectors (i, d) are longest; all axes where there are no more."""
-    if vectors.shape[1] <= count:
-        return np.eye(vectors.shape[1], dtype=np.float32)
+def main_directions(vectors: Vectors, settings: IndexSettings) -> Vectors:
+    """The fewest directions (d, r) that keep the chosen share of the squared lengths of vectors (i, d).
+
+    Tastes spread over more of them than texts do.
+    """
     squares = np.zeros((vectors.shape[1], vectors.shape[1]))
     for start in range(0, len(vectors), BLOCK):
         block = vectors[start : start + BLOCK]
         squares += block.T @ block
-    _, directions = np.linalg.eigh(squares)
+    lengths, directions = np.linalg.eigh(squares)
+    kept = np.cumsum(lengths[::-1]) / max(float(lengths.sum()), 1e-12)
+    enough = int(np.searchsorted(kept, settings.kept_share)) + 1
+    count = min(vectors.shape[1], max(settings.directions, enough))
     return np.ascontiguousarray(directions[:, ::-1][:, :count], dtype=np.float32)
 
 
@@ -49,7 +53,7 @@ def build(vectors: Vectors, folder: Path, name: str, settings: IndexSettings) ->
     Euclidean trees over few dimensions inspect more rows in the same time than angular ones over all, and find more.
     """
     lifted = lift(vectors)
-    directions = main_directions(lifted, settings.directions)
+    directions = main_directions(lifted, settings)
     annoy = AnnoyIndex(directions.shape[1], "euclidean")
     annoy.set_seed(settings.seed)
     for row, vector in enumerate(tqdm(lifted @ directions, desc=f"index {name}", unit="item")):

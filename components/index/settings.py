@@ -13,7 +13,10 @@ class IndexSettings(Settings):
     """How segments are built, and when they are searched exactly."""
 
     directions: int = Field(
-        64, ge=2, le=2048, description="Main directions that the trees are grown over; fewer are faster"
+        64, ge=2, le=2048, description="Fewest main directions that the trees are grown over"
+    )
+    kept_share: float = Field(
+        0.85, ge=0, le=1, description="Share of the squared lengths that the main directions keep at least"
     )
     trees: int = Field(20, ge=1, le=1000, description="Annoy trees a segment; more are larger")
     search_nodes: int = Field(9_000, ge=1, description="Least number of nodes that a search inspects")
