@@ -28,6 +28,7 @@ SORTS = {
     "-price": "dearest first",
     "-year": "newest first",
 }
+UNPRICED_SORTS = ("relevance", "-year")
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Page:
             "answer": answer,
             "heading": heading,
             "part": part,
-            "sorts": SORTS,
+            "sorts": SORTS if bundle.vocabulary.priced else {sort: SORTS[sort] for sort in UNPRICED_SORTS},
             "facets": choices(query, answer),
             "more": address(query, cursor=answer.next) if answer.next else None,
             "chips": chips(query, answer, bundle.manifest["shop"].get("currency") or ""),
