@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from components.bundle.histories import Histories
 from components.bundle.query_encoder import QueryEncoder
 from components.bundle.settings import BundleError, BundleSettings
 from components.bundle.shelf import Shelf
+from components.bundle.texts import Texts
 from components.catalogue.tables import read_items
 from components.ethics.filter import EthicsFilter
 from components.index.growing import Growing
@@ -96,6 +97,7 @@ class Bundle:
     taste: LiveSegment
     popularity: Growing[np.float32]
     most_popular: NDArray[np.int64]
+    texts: Texts = field(default_factory=Texts)
 
     @classmethod
     def load(cls, folder: Path) -> "Bundle":

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.bundle.load import Bundle
+from components.bundle.texts import Text
 from components.language.understanding import Understanding, understand
 
 Sort = Literal["relevance", "price", "-price", "-year"]
@@ -49,11 +50,20 @@ def ask(bundle: Bundle, query: Query) -> Question:
     """Judge and understand a query and encode it: the slow part of an answer, which needs no item."""
     if not query.text.strip():
         return Question(query, Understanding("", query.price_min, query.price_max))
-    verdict = bundle.ethics.judge(query.text, bundle.encoder)
-    if verdict.blocked:
-        return Question(query, Understanding(query.text), blocked=str(verdict.category))
-    meant = _without(understand(query.text, bundle.vocabulary), query)
-    return Question(query, meant, bundle.encoder.encode([meant.text])[0])
+    text = bundle.texts.get(query.text, bundle.vocabulary)
+    if text is None:
+        verdict = bundle.ethics.judge(query.text, bundle.encoder)
+        if verdict.blocked:
+            return Question(query, Understanding(query.text), blocked=str(verdict.category))
+        meant = understand(query.text, bundle.vocabulary)
+        text = Text(meant, bundle.encoder.encode([meant.text])[0], bundle.vocabulary)
+        bundle.texts.keep(query.text, text)
+    return Question(query, _without(text.meant, query), text.vector)
+
+
+def is_quick(bundle: Bundle, query: Query) -> bool:
+    """Whether asking takes no time, as the text was asked before or there is none."""
+    return not query.text.strip() or bundle.texts.get(query.text, bundle.vocabulary) is not None
 
 
 def _without(meant: Understanding, query: Query) -> Understanding:

@@ -10,7 +10,7 @@ from time import monotonic
 
 from components.bundle.answers import Answer, answer
 from components.bundle.load import Bundle
-from components.bundle.question import Query, ask
+from components.bundle.question import Query, ask, is_quick
 from components.index.live import merge
 from components.serving import metrics
 from components.serving.change_log import ChangeLog, Entry
@@ -64,7 +64,10 @@ class Service:
         """Answer a query by one model, the one that was there when it came."""
         model = self.model
         with metrics.timed("understand"):
-            question = await asyncio.to_thread(ask, model.bundle, query)
+            quick = is_quick(model.bundle, query)
+            question = (
+                ask(model.bundle, query) if quick else await asyncio.to_thread(ask, model.bundle, query)
+            )
         await self._follow(model)
         with metrics.timed("rank"):
             found = answer(model.bundle, question)

@@ -23,7 +23,7 @@ import yaml
 
 PROJECT = Path(__file__).parents[2]
 GRANDCHILDREN = "My wife who loves shopping summer fashion for her grandchildren"
-RECOMMENDER = {"elsa", "cold_start", "evaluate_recommender", "index", "bundle"}
+RECOMMENDER = {"elsa", "cold_start", "evaluate_recommender", "fusion", "index", "bundle"}
 ROW = re.compile(r"^ *\S? +([a-z_]+) +(ran|cached|restored|failed|not run)\b", re.MULTILINE)
 
 pytestmark = pytest.mark.slow
@@ -157,7 +157,7 @@ def test_dvc_alone_makes_the_same_bytes_as_the_flow(
 
 
 def test_after_kill_9_in_a_stage_the_next_run_goes_on_from_there(clone: Clone, first: str) -> None:
-    clone.change("ethics", false_block_rate=0.03)
+    clone.change("ethics", look_alike_block_rate=0.1)
     process = clone.start("tandem", "run")
     log = clone.root / ".tandem/logs/ethics.log"
     before = log.stat().st_mtime_ns
