@@ -67,7 +67,7 @@ def by_language(bundle: Bundle, question: Question, allowed: Mask) -> tuple[Rank
     if not len(rows):
         return Ranking.of(rows, np.zeros(0, np.float32), taste=np.zeros(0, np.float32)), question.meant
     meaning = bundle.text.scores(rows, vector)
-    language = hybrid(words[rows], meaning, bundle.lexical_weight).astype(np.float32)
+    language = _language(words, rows, meaning, bundle.lexical_weight)
     prices = bundle.shelf.price[rows]
     meant = within_third(question.meant, prices[np.argsort(-language, kind="stable")])
     if meant != question.meant:
@@ -87,6 +87,15 @@ def by_language(bundle: Bundle, question: Question, allowed: Mask) -> tuple[Rank
         popularity=popularity,
     )
     return ranking, meant
+
+
+def _language(words: Scores, rows: Rows, meaning: Scores, weight: float) -> Scores:
+    """Words and meaning of some rows, mixed; words (i,) count against the best of all, whether it can be shown or not.
+
+    So the order of the others stays as it is when an item is sold out or removed.
+    """
+    with_best = np.append(rows, words.argmax())
+    return hybrid(words[with_best], np.append(meaning, np.float32(0)), weight)[:-1].astype(np.float32)
 
 
 def by_popularity(bundle: Bundle, allowed: Mask, most: int) -> Ranking:

@@ -71,7 +71,7 @@ def test_an_item_that_was_put_is_found_by_words_by_meaning_and_by_filter_in_ever
 def test_a_new_price_holds_at_once_and_the_old_one_no_more(
     client: TestClient, other: TestClient, admin: dict[str, str]
 ) -> None:
-    first = found(client, q="sundress for girls")[0]
+    first = found(client, q="summer dress for girls")[0]
     row = {
         "title": first["title"],
         "text": first["text"],
@@ -81,9 +81,9 @@ def test_a_new_price_holds_at_once_and_the_old_one_no_more(
     }
     assert client.put(f"/items/{first['item_id']}", json=row, headers=admin).status_code == 200
     for worker in (client, other):
-        cheap = found(worker, q="sundress for girls", price_max=5)
+        cheap = found(worker, q="summer dress for girls", price_max=5)
         assert [(hit["item_id"], hit["price"]) for hit in cheap] == [(first["item_id"], 4.0)]
-        dear = found(worker, q="sundress for girls", price_min=5, k=100)
+        dear = found(worker, q="summer dress for girls", price_min=5, k=100)
         assert first["item_id"] not in {hit["item_id"] for hit in dear}
 
 
