@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from components.bundle.load import Bundle
 from components.bundle.question import Question, Sort
+from components.index.segment import best
 from components.language.lexical import hybrid
 from components.language.understanding import Understanding, within_third
 
@@ -61,8 +62,8 @@ def by_language(bundle: Bundle, question: Question, allowed: Mask) -> tuple[Rank
     settings, vector = bundle.settings, question.vector
     near, _ = bundle.text.search(vector, settings.candidates, allowed)
     words = bundle.words.scores(question.meant.text)
-    worded = np.flatnonzero(allowed & (words > 0))
-    worded = worded[np.argsort(-words[worded], kind="stable")][: settings.candidates]
+    said = np.flatnonzero(allowed & (words > 0))
+    worded, _ = best(said, words[said], settings.candidates)
     rows = np.union1d(near, worded)
     if not len(rows):
         return Ranking.of(rows, np.zeros(0, np.float32), taste=np.zeros(0, np.float32)), question.meant
