@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pandas as pd
 from postgres import postgres
 from service_process import ServiceProcess
 
@@ -44,13 +45,13 @@ async def _one(client: httpx.AsyncClient, number: int, state: dict[str, Any]) ->
         item = f"k{number % 40}"
         state["sent"].setdefault(item, []).append(number)
         answer = await client.put(f"/items/{item}", json=row(number))
-        if answer.status_code in (200, 201):
-            state["put"][item] = max(number, state["put"].get(item, 0))
+        answer.raise_for_status()
+        state["put"][item] = max(number, state["put"].get(item, 0))
     else:
-        told = [{"user_id": f"w{number}", "item_id": f"f{place + 1:04}"} for place in range(TOGETHER)]
+        told = [{"user_id": f"w{number}", "item_id": item} for item in state["known"]]
         answer = await client.post("/interactions", json={"interactions": told})
-        if answer.status_code == 201:
-            state["told"].append(f"w{number}")
+        answer.raise_for_status()
+        state["told"].append(f"w{number}")
         state["people"].append(f"w{number}")
 
 
@@ -91,7 +92,9 @@ def run(bundle: Path, change_log: str, kills: int, seed: int = 42, rate: float =
     chance = random.Random(seed)
     settings = ServingSettings(change_log=change_log, writes_per_minute=10**9, reads_per_minute=10**9)
     header = {"Authorization": f"Bearer {create_key(open_database(change_log), 'durability', 'admin')}"}
+    known = pd.read_parquet(bundle / "catalogue" / "items.parquet", columns=["item_id"])["item_id"].tolist()
     state: dict[str, Any] = {"next": 0, "first": 0, "put": {}, "told": [], "sent": {}, "people": []}
+    state["known"] = known[:TOGETHER]
     total, seconds = {"lost": 0, "partial": 0}, 0.0
     for _ in range(kills):
         service = ServiceProcess(bundle, settings).wait()
