@@ -19,6 +19,7 @@ from components.bundle.ranking import (
     like_item,
     page,
 )
+from components.bundle.shelf import facets_of
 
 Rows = NDArray[np.int64]
 TASTE_WORTH_SAYING = 0.2  # cosine of a person and an item
@@ -88,22 +89,24 @@ def answer(bundle: Bundle, question: Question) -> Answer:
         on_sale &= bundle.shelf.having(name, values)
     if question.vector is None:
         ranking, reason, note = _for_person(bundle, query.user_id, on_sale)
-        shown = _page(bundle, query, ranking)
-        reasons = reason(shown[0])
+        shown, onward = _page(bundle, query, ranking)
+        items = bundle.shelf.records(shown.rows)
+        reasons = reason(shown)
     else:
         allowed, fits_all = bundle.shelf.fitting(on_sale, meant.filters)
         ranking, meant = by_language(bundle, question, allowed)
-        shown = _page(bundle, query, ranking)
-        reasons = _matches(bundle, question, shown[0])
+        shown, onward = _page(bundle, query, ranking)
+        items = bundle.shelf.records(shown.rows)
+        reasons = _matches(bundle, question, items, shown)
         note = _note(bundle, question, bool(len(ranking)), fits_all)
     return Answer(
-        _hits(bundle, shown[0], reasons, query.explain),
+        _hits(items, shown, reasons, query.explain),
         meant.filters,
         meant.price_min,
         meant.price_max,
         note=note,
         total=len(ranking),
-        next=shown[1],
+        next=onward,
         facets=count_facets(bundle, ranking) if query.facets else None,
     )
 
@@ -121,12 +124,16 @@ def recommend_for_session(bundle: Bundle, item_ids: Sequence[str], k: int) -> An
     if not len(known):
         ranking = by_popularity(bundle, allowed, k)
         note = "None of these items is known; what is popular is shown."
-        return Answer(_hits(bundle, ranking, ["Popular"] * len(ranking)), note=note, total=len(ranking))
+        return Answer(
+            _hits(bundle.shelf.records(ranking.rows), ranking, ["Popular"] * len(ranking)),
+            note=note,
+            total=len(ranking),
+        )
     allowed[known] = False
     weights = (1 / np.sqrt(1 + np.arange(len(known)))).astype(np.float32)
     ranking = by_history(bundle, known, weights, allowed, k).take(slice(k))
     reasons = _because(bundle, known, weights, ranking)
-    return Answer(_hits(bundle, ranking, reasons), total=len(ranking))
+    return Answer(_hits(bundle.shelf.records(ranking.rows), ranking, reasons), total=len(ranking))
 
 
 def recommend_like_item(bundle: Bundle, item_id: str, k: int) -> Answer:
@@ -141,15 +148,16 @@ def recommend_like_item(bundle: Bundle, item_id: str, k: int) -> Answer:
     allowed[row] = False
     ranking = like_item(bundle, row, allowed, k).take(slice(k))
     why = f"Like {bundle.shelf.titles(np.array([row]))[0]}"
-    return Answer(_hits(bundle, ranking, [why] * len(ranking)), total=len(ranking))
+    return Answer(
+        _hits(bundle.shelf.records(ranking.rows), ranking, [why] * len(ranking)), total=len(ranking)
+    )
 
 
 def count_facets(bundle: Bundle, ranking: Ranking) -> dict[str, dict[str, int]]:
     """How many items of a ranking have each value of each facet, the most frequent first."""
     counts: dict[str, Counter[str]] = {}
-    for item in bundle.shelf.records(ranking.rows):
-        category = {"category": [item["category"]]} if item["category"] else {}
-        for name, values in (category | item["attributes"]).items():
+    for item in bundle.shelf.rows_as_put(ranking.rows):
+        for name, values in facets_of(item).items():
             counts.setdefault(name, Counter()).update(values)
     return {
         name: dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
@@ -201,12 +209,14 @@ def _note(bundle: Bundle, question: Question, found: bool, fits_all: bool) -> st
     return None
 
 
-def _matches(bundle: Bundle, question: Question, shown: Ranking) -> list[str]:
+def _matches(
+    bundle: Bundle, question: Question, items: Sequence[dict[str, Any]], shown: Ranking
+) -> list[str]:
     """Why items fit a text: the values that it names, and the person's taste."""
     said = set(bundle.words.words(question.query.text))
     return [
         _why(_matched(bundle, item, question, said), liked)
-        for item, liked in zip(bundle.shelf.records(shown.rows), shown.parts["taste"], strict=True)
+        for item, liked in zip(items, shown.parts["taste"], strict=True)
     ]
 
 
@@ -228,7 +238,9 @@ def _why(matched: list[str], taste: float) -> str:
     return " · ".join(reasons)
 
 
-def _hits(bundle: Bundle, shown: Ranking, reasons: Sequence[str], explain: bool = False) -> list[Hit]:
+def _hits(
+    items: Sequence[dict[str, Any]], shown: Ranking, reasons: Sequence[str], explain: bool = False
+) -> list[Hit]:
     """Items as an answer shows them."""
     return [
         Hit(
@@ -245,5 +257,5 @@ def _hits(bundle: Bundle, shown: Ranking, reasons: Sequence[str], explain: bool 
             why,
             {name: round(float(part[place]), 4) for name, part in shown.parts.items()} if explain else None,
         )
-        for place, (item, why) in enumerate(zip(bundle.shelf.records(shown.rows), reasons, strict=True))
+        for place, (item, why) in enumerate(zip(items, reasons, strict=True))
     ]

@@ -13,6 +13,7 @@ from components.bundle.question import Question, Sort
 from components.index.segment import best
 from components.language.lexical import hybrid
 from components.language.understanding import Understanding, within_third
+from components.recommender import content_map
 
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float32]
@@ -148,7 +149,7 @@ def taste_of(bundle: Bundle, user_id: str | None) -> Scores:
 
 def unit(vector: Scores) -> Scores:
     """A vector at length 1; zeros stay."""
-    return (vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32)
+    return content_map.unit(vector[None])[0]
 
 
 class CursorError(ValueError):

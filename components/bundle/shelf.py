@@ -62,11 +62,6 @@ class Shelf:
         """Whether an item can be shown, (i,)."""
         return self._available.values
 
-    @property
-    def changed(self) -> int:
-        """How many items were put or removed since the bundle was made."""
-        return len(self._put.keys() | self._removed)
-
     def row_of(self, item_id: str) -> int | None:
         """The row of an item, None where there is no such item or it was removed."""
         row = self.rows.get(item_id)
@@ -108,16 +103,15 @@ class Shelf:
         """The id of an item."""
         return self._ids[row]
 
-    def as_put(self, row: int) -> dict[str, Any]:
-        """An item with the columns of the items table."""
-        return self._put[row] if row in self._put else self.table.slice(row, 1).to_pylist()[0]
-
-    def records(self, rows: Rows) -> list[dict[str, Any]]:
-        """What the catalogue says of some items, None where it says nothing; attributes by name."""
+    def rows_as_put(self, rows: Rows) -> list[dict[str, Any]]:
+        """Some items with the columns of the items table, None where it says nothing."""
         here = [int(row) for row in rows if int(row) not in self._put]
         mapped = dict(zip(here, self.table.take(pa.array(here, pa.int64())).to_pylist(), strict=True))
-        found = [mapped[row] if row in mapped else self._put[row] for row in rows.tolist()]
-        return [item | {"attributes": attributes_of(item)} for item in found]
+        return [mapped[row] if row in mapped else self._put[row] for row in rows.tolist()]
+
+    def records(self, rows: Rows) -> list[dict[str, Any]]:
+        """What the catalogue says of some items; attributes by name."""
+        return [item | {"attributes": attributes_of(item)} for item in self.rows_as_put(rows)]
 
     def titles(self, rows: Rows) -> list[str]:
         """The titles of some items."""
