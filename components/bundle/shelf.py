@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
+from pydantic_core import from_json
 
 from components.bundle.ids import find, key_of, sorted_keys
 from components.index.growing import Growing
@@ -160,7 +161,7 @@ class Shelf:
         if row in self._put:
             return self._put[row]
         start, end = self._arrays["record_starts"][row : row + 2].tolist()
-        record: dict[str, Any] = json.loads(self._arrays["records"][start:end].tobytes())
+        record: dict[str, Any] = from_json(self._arrays["records"][start:end].tobytes())
         return record
 
     def id_of(self, row: int) -> str:

@@ -124,12 +124,12 @@ class Factors:
         """What the sparse part says for a history of some rows and their weights: rows in order, and how much."""
         if self.neighbours is None or not len(rows):
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
-        starts, ends = self.neighbours.indptr[rows].tolist(), self.neighbours.indptr[rows + 1].tolist()
-        parts = [slice(start, end) for start, end in zip(starts, ends, strict=True)]
-        spoken = np.concatenate([self.neighbours.indices[part] for part in parts])
-        added = np.concatenate(
-            [self.neighbours.data[part] * weight for part, weight in zip(parts, weights, strict=True)]
-        )
+        starts = self.neighbours.indptr[rows].astype(np.int64)
+        lengths = self.neighbours.indptr[rows + 1] - starts
+        ends = np.cumsum(lengths)
+        places = np.arange(ends[-1]) + np.repeat(starts - ends + lengths, lengths)
+        spoken = self.neighbours.indices[places]
+        added = self.neighbours.data[places] * np.repeat(weights, lengths)
         order = np.argsort(spoken, kind="stable")
         spoken = spoken[order].astype(np.int64)
         first = np.flatnonzero(np.diff(spoken, prepend=-1))
