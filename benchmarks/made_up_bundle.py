@@ -13,12 +13,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from components.bundle.histories import ARRAYS, key_of
+from components.bundle.histories import ARRAYS
+from components.bundle.ids import sorted_keys
 from components.bundle.load import MANIFEST, read_manifest
+from components.bundle.shelf import Shelf
 from components.index.build import write_index
 from components.index.settings import IndexSettings
 from components.language.lexical import Lexical
 from components.language.text import matched_texts
+from components.language.understanding import Vocabulary
 from components.recommender.factors import Factors
 from components.stage import hash_file
 
@@ -45,6 +48,8 @@ def made_up_bundle(real: Path, folder: Path, items: int, people: int, seed: int 
     neighbours = sparse.csr_matrix((weights.ravel(), near.ravel(), starts), shape=(items, items))
     ids = table["item_id"].to_numpy(object)
     Factors(ids, taste, popularity, np.zeros(items, bool), neighbours).save(folder / "item_factors")
+    Shelf.of(table).save(folder / "shelf")
+    Vocabulary.of(table).save(folder / "vocabulary.json")
     Lexical.build(matched_texts(table)).save(folder / "lexical")
     write_index({"text": text, "taste": taste}, folder / "index", IndexSettings())
     write_histories(folder / "histories", items, people, draw)
@@ -100,9 +105,8 @@ def clustered(rows: int, dims: int, draw: np.random.Generator) -> NDArray[np.flo
 
 def write_histories(folder: Path, items: int, people: int, draw: np.random.Generator) -> None:
     """Histories of people named u0, u1, …, written as the bundle's are."""
-    keys = np.array([key_of(f"u{person}") for person in range(people)], np.uint64)
     arrays = {
-        "keys": np.sort(keys),
+        "keys": sorted_keys(f"u{person}" for person in range(people))[0],
         "starts": np.arange(people + 1, dtype=np.int64) * LIKED,
         "items": (items * draw.random(people * LIKED, np.float32) ** 3).astype(np.int32),
         "weights": np.ones(people * LIKED, np.float32),

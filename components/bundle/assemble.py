@@ -8,9 +8,11 @@ from pathlib import Path
 from components.bundle.histories import Histories
 from components.bundle.load import FORMAT, MANIFEST
 from components.bundle.settings import BundleSettings
+from components.bundle.shelf import Shelf
 from components.catalogue.tables import interaction_parts, read_items, read_shop
 from components.language.lexical import Lexical
 from components.language.text import matched_texts
+from components.language.understanding import Vocabulary
 from components.stage import Counts, Input, Output, hash_file, stage
 
 REPORTS = (
@@ -84,6 +86,8 @@ def main(
     for name, source in parts.items():
         take(source, bundle / name)
     items = read_items(catalogue)
+    Shelf.of(items).save(bundle / "shelf")
+    Vocabulary.of(items).save(bundle / "vocabulary.json")
     Lexical.build(matched_texts(items)).save(bundle / "lexical")
     acts = interaction_parts(catalogue)
     Histories.of(acts, items["item_id"].tolist(), settings.minimum_rating).save(bundle / "histories")

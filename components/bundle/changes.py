@@ -64,7 +64,10 @@ def apply(bundle: Bundle, change: Change) -> None:
 
 def known_vector(bundle: Bundle, item: Mapping[str, Any]) -> Vector | None:
     """The vector of an item's text where the text is as it was, so that a new price encodes nothing."""
-    return bundle.text.vectors_of(_place(bundle, item))[0] if _says_the_same(bundle, item) else None
+    row = bundle.shelf.row_of(item["item_id"])
+    if row is None or item_text(bundle.shelf.rows_as_put(np.array([row]))[0]) != item_text(item):
+        return None
+    return bundle.text.vectors_of(np.array([row]))[0]
 
 
 def vectors_for(bundle: Bundle, items: Sequence[Mapping[str, Any]]) -> list[Vector]:
@@ -79,8 +82,8 @@ def vectors_for(bundle: Bundle, items: Sequence[Mapping[str, Any]]) -> list[Vect
 
 def _put(bundle: Bundle, item: Mapping[str, Any], vector: Vector) -> None:
     """Give an item its place among texts, words and tastes; what people made of it stays."""
-    same = _says_the_same(bundle, item)
-    new = item["item_id"] not in bundle.shelf.rows
+    same = known_vector(bundle, item) is not None
+    new = bundle.shelf.place(item["item_id"]) is None
     row = bundle.shelf.put(item)
     bundle.vocabulary = bundle.vocabulary.with_item(item)
     if same:
@@ -91,17 +94,6 @@ def _put(bundle: Bundle, item: Mapping[str, Any], vector: Vector) -> None:
         bundle.popularity.append(0.0)
     if row >= bundle.learnt_items or bundle.factors.cold[row]:
         bundle.taste.put(row, _guessed(bundle, vector))
-
-
-def _says_the_same(bundle: Bundle, item: Mapping[str, Any]) -> bool:
-    """Whether an item is there whose text is as it was."""
-    if bundle.shelf.row_of(item["item_id"]) is None:
-        return False
-    return item_text(bundle.shelf.rows_as_put(_place(bundle, item))[0]) == item_text(item)
-
-
-def _place(bundle: Bundle, item: Mapping[str, Any]) -> NDArray[np.int64]:
-    return np.array([bundle.shelf.rows[item["item_id"]]])
 
 
 def _guessed(bundle: Bundle, vector: Vector) -> Vector:

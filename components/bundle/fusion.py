@@ -100,7 +100,7 @@ def main(
     """Choose on validation people; measure on test people, beside language alone."""
     items = read_items(catalogue)
     factors, texts = Factors.load(item_factors), np.load(item_vectors)
-    popularity = factors.popularity / max(float(factors.popularity.max(initial=0)), 1e-9)
+    popularity = factors.relative_popularity
     people = pd.read_parquet(split)
     acts = collect_parts(interaction_parts(catalogue), items["item_id"].tolist(), settings.minimum_rating)
     encoder, lexical = Encoder.load(model), Lexical.build(matched_texts(items))

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from components.bundle.ids import find, key_of, sorted_keys
 from components.recommender.interactions import collect_parts
 
 Rows = NDArray[np.int64]
@@ -35,18 +35,15 @@ class Histories:
     def of(cls, parts: Iterable[pd.DataFrame], item_ids: Sequence[str], minimum_rating: float) -> "Histories":
         """Gather them from a catalogue's interactions, which may come in parts.
 
-        Raises ValueError where two ids share a hash, which in 5 million happens once in a million catalogues.
+        Raises ValueError where two ids share a hash.
         """
         found = collect_parts(parts, item_ids, minimum_rating)
-        keys = np.array([key_of(str(user)) for user in found.user_ids], np.uint64)
-        order = np.argsort(keys)
-        if (keys[order][1:] == keys[order][:-1]).any():
-            raise ValueError("Two user ids share a hash. Rename one of them.")
+        keys, order = sorted_keys(str(user) for user in found.user_ids)
         liked, lengths = found.matrix[order], np.diff(found.matrix.indptr)
         most = np.lexsort((found.user_ids.astype(str), -lengths))[:NAMED]
         named = [str(user) for user in found.user_ids[most]]
         return cls(
-            keys[order],
+            keys,
             liked.indptr.astype(np.int64),
             liked.indices.astype(np.int32),
             liked.data.astype(np.float32),
@@ -97,13 +94,8 @@ class Histories:
         return [user for user in self.named if key_of(user) not in self._forgotten][:count]
 
     def _before(self, key: int) -> tuple[Rows, Weights]:
-        place = int(np.searchsorted(self.keys, np.uint64(key)))
-        if key in self._forgotten or place == len(self.keys) or int(self.keys[place]) != key:
+        place = None if key in self._forgotten else find(self.keys, key)
+        if place is None:
             return np.empty(0, np.int64), np.empty(0, np.float32)
         part = slice(int(self.starts[place]), int(self.starts[place + 1]))
         return self.items[part].astype(np.int64), self.weights[part]
-
-
-def key_of(user_id: str) -> int:
-    """The hash that a person is known by."""
-    return int.from_bytes(blake2b(user_id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")

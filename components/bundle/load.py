@@ -10,22 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.bundle.histories import Histories
+from components.bundle.latest import Latest
 from components.bundle.query_encoder import QueryEncoder
 from components.bundle.settings import BundleError, BundleSettings
 from components.bundle.shelf import Shelf
-from components.bundle.texts import Texts
-from components.catalogue.tables import read_items
 from components.ethics.filter import EthicsFilter
 from components.index.growing import Growing
 from components.index.live import LiveSegment
 from components.index.segment import Segment
 from components.language.lexical import Lexical
 from components.language.live_words import LiveWords
-from components.language.understanding import Vocabulary
+from components.language.understanding import Understanding, Vocabulary
 from components.recommender.factors import Factors
 from components.stage import hash_file
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 
 
@@ -74,12 +73,22 @@ def verify(folder: Path) -> None:
             raise BundleError(f"{folder / name} has changed since it was assembled. Fetch the version again.")
 
 
+@dataclass(frozen=True)
+class Text:
+    """A text that was judged harmless: what it means by a vocabulary, and its vector (d,)."""
+
+    meant: Understanding
+    vector: NDArray[np.float32]
+    vocabulary: Vocabulary
+
+
 @dataclass(repr=False, eq=False)
 class Bundle:
     """A published model in memory: items in order, and everything that ranks them; it takes what changes since.
 
     identity: the manifest's SHA-256, by which the registry knows the bundle too. encoder_identity: of the text model,
     by which vectors are known. popularity: (i,), the largest is 1. most_popular: the bundle's items in that order.
+    texts: the latest that people asked.
     """
 
     identity: str
@@ -97,29 +106,28 @@ class Bundle:
     taste: LiveSegment
     popularity: Growing[np.float32]
     most_popular: NDArray[np.int64]
-    texts: Texts = field(default_factory=Texts)
+    texts: Latest[Text] = field(default_factory=Latest)
 
     @classmethod
     def load(cls, folder: Path) -> "Bundle":
-        """Verify, then load; vectors, trees and histories stay memory-mapped.
+        """Verify, then load; what grows with items and people stays memory-mapped.
 
         Raises BundleError where the bundle is not whole.
         """
         verify(folder)
         manifest = read_manifest(folder)
-        items = read_items(folder / "catalogue")
-        factors = Factors.load(folder / "item_factors").without_matrix()
-        popularity = factors.popularity / max(float(factors.popularity.max(initial=0)), 1e-9)
+        factors = Factors.load(folder / "item_factors")
+        popularity = factors.relative_popularity
         return cls(
             hash_file(folder / MANIFEST),
             _encoder_identity(manifest),
             manifest,
             BundleSettings(**manifest["settings"]),
-            Shelf.of(items),
+            Shelf.load(folder / "shelf"),
             Histories.load(folder / "histories"),
             QueryEncoder.load(folder / "query_model"),
             LiveWords(Lexical.load(folder / "lexical")),
-            Vocabulary.of(items),
+            Vocabulary.load(folder / "vocabulary.json"),
             EthicsFilter.load(folder / "ethics"),
             factors,
             LiveSegment(Segment.open(folder / "index", "text")),

@@ -1,6 +1,5 @@
 """Encode what people type: one batch at a time, and the latest texts only once."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from threading import Lock
 
@@ -9,10 +8,9 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from components.bundle.latest import Latest
 from components.language.encoder import Vectors
 from components.language.query_model import QueryModel
-
-KEPT_TEXTS = 4096
 
 
 class QueryEncoder(QueryModel):
@@ -20,18 +18,16 @@ class QueryEncoder(QueryModel):
 
     def __init__(self, session: onnxruntime.InferenceSession, tokenizer: Tokenizer, dimensions: int) -> None:
         super().__init__(session, tokenizer, dimensions)
-        self._lock = Lock()
-        self._kept: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._encoding = Lock()
+        self._latest: Latest[NDArray[np.float32]] = Latest()
 
     def encode(self, texts: Sequence[str], progress: bool = False, batch_size: int = 64) -> Vectors:
         """Encode texts to unit rows (texts, d)."""
-        with self._lock:
-            new = [text for text in dict.fromkeys(texts) if text not in self._kept]
+        with self._encoding:
+            found = {text: self._latest.get(text) for text in texts}
+            new = [text for text, vector in found.items() if vector is None]
             for text, vector in zip(new, super().encode(new, progress, batch_size), strict=True):
-                self._kept[text] = vector
-            vectors = [self._kept[text] for text in texts]
-            for text in texts:
-                self._kept.move_to_end(text)
-            while len(self._kept) > KEPT_TEXTS:
-                self._kept.popitem(last=False)
+                found[text] = vector
+                self._latest.keep(text, vector)
+        vectors = [vector for text in texts if (vector := found[text]) is not None]
         return np.stack(vectors) if vectors else np.zeros((0, self.dimensions), dtype=np.float32)

@@ -7,8 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from components.bundle.load import Bundle
-from components.bundle.texts import Text
+from components.bundle.load import Bundle, Text
 from components.language.understanding import Understanding, understand
 
 Sort = Literal["relevance", "price", "-price", "-year"]
@@ -50,7 +49,7 @@ def ask(bundle: Bundle, query: Query) -> Question:
     """Judge and understand a query and encode it: the slow part of an answer, which needs no item."""
     if not query.text.strip():
         return Question(query, Understanding("", query.price_min, query.price_max))
-    text = bundle.texts.get(query.text, bundle.vocabulary)
+    text = _known(bundle, query.text)
     if text is None:
         verdict = bundle.ethics.judge(query.text, bundle.encoder)
         if verdict.blocked:
@@ -63,7 +62,13 @@ def ask(bundle: Bundle, query: Query) -> Question:
 
 def is_quick(bundle: Bundle, query: Query) -> bool:
     """Whether asking takes no time, as the text was asked before or there is none."""
-    return not query.text.strip() or bundle.texts.get(query.text, bundle.vocabulary) is not None
+    return not query.text.strip() or _known(bundle, query.text) is not None
+
+
+def _known(bundle: Bundle, text: str) -> Text | None:
+    """What is known of a text; nothing where the catalogue has learnt new values since."""
+    known = bundle.texts.get(text)
+    return known if known is not None and known.vocabulary is bundle.vocabulary else None
 
 
 def _without(meant: Understanding, query: Query) -> Understanding:

@@ -2,7 +2,6 @@
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from components.bundle.load import Bundle
 from components.bundle.question import Question, Sort
+from components.bundle.shelf import Shelf
 from components.index.segment import best
 from components.language.lexical import hybrid
 from components.language.understanding import Understanding, within_third
@@ -65,7 +65,7 @@ def by_language(bundle: Bundle, question: Question, allowed: Mask) -> tuple[Rank
     words = bundle.words.scores(question.meant.text)
     said = np.flatnonzero(allowed & (words > 0))
     worded, _ = best(said, words[said], settings.candidates)
-    rows = np.union1d(near, worded)
+    rows = union(near, worded)
     if not len(rows):
         return Ranking.of(rows, np.zeros(0, np.float32), taste=np.zeros(0, np.float32)), question.meant
     meaning = bundle.text.scores(rows, vector)
@@ -123,7 +123,7 @@ def by_history(bundle: Bundle, known: Rows, weights: Scores, allowed: Mask, most
     spoken, added = bundle.factors.beside(known[learnt], weights[learnt])
     kept = allowed[spoken]
     spoken, added = spoken[kept], added[kept]
-    rows = np.union1d(near, spoken)
+    rows = union(near, spoken)
     beside = np.zeros(len(rows), np.float32)
     beside[np.searchsorted(rows, spoken)] = added
     length = max(float(np.linalg.norm(vector)), 1e-9)
@@ -135,7 +135,7 @@ def like_item(bundle: Bundle, row: int, allowed: Mask, most: int) -> Ranking:
     places = np.array([row])
     wanted = [(kind, unit(kind.vectors_of(places)[0])) for kind in (bundle.text, bundle.taste)]
     near = [kind.search(vector, max(most, bundle.settings.candidates), allowed)[0] for kind, vector in wanted]
-    rows = np.union1d(*near)
+    rows = union(*near)
     meaning, taste = (kind.scores(rows, vector) for kind, vector in wanted)
     return Ranking.of(rows, ((meaning + taste) / 2).astype(np.float32), meaning=meaning, taste=taste)
 
@@ -147,6 +147,12 @@ def taste_of(bundle: Bundle, user_id: str | None) -> Scores:
     return vector
 
 
+def union(*parts: Rows) -> Rows:
+    """The rows of any part, in order: of a few thousand this is quicker than NumPy's."""
+    rows = np.sort(np.concatenate(parts))
+    return rows[np.diff(rows, prepend=-1) > 0]
+
+
 def unit(vector: Scores) -> Scores:
     """A vector at length 1; zeros stay."""
     return content_map.unit(vector[None])[0]
@@ -156,29 +162,25 @@ class CursorError(ValueError):
     """A cursor that no page has given."""
 
 
-def page(
-    ranking: Ranking, k: int, cursor: str | None, id_of: Callable[[int], str]
-) -> tuple[Ranking, str | None]:
+def page(ranking: Ranking, k: int, cursor: str | None, shelf: Shelf) -> tuple[Ranking, str | None]:
     """The next k after a cursor, and the cursor after them where there are more.
 
     A cursor knows the last item shown and how many were: what was put or removed meanwhile repeats and loses nothing.
     Raises CursorError where it is none.
     """
-    start = 0 if cursor is None else _start(ranking, *_read(cursor), id_of)
+    start = 0 if cursor is None else _start(ranking, *_read(cursor), shelf)
     shown = ranking.take(slice(start, start + k))
     end = start + len(shown)
     if end >= len(ranking) or not len(shown):
         return shown, None
-    last = json.dumps([id_of(int(shown.rows[-1])), end], ensure_ascii=False)
+    last = json.dumps([shelf.id_of(int(shown.rows[-1])), end], ensure_ascii=False)
     return shown, urlsafe_b64encode(last.encode("utf-8", "surrogatepass")).decode()
 
 
-def _start(ranking: Ranking, item_id: str, shown: int, id_of: Callable[[int], str]) -> int:
+def _start(ranking: Ranking, item_id: str, shown: int, shelf: Shelf) -> int:
     """Where to go on: after the last item shown; where it is gone, after as many as were shown."""
-    for place, row in enumerate(ranking.rows.tolist()):
-        if id_of(row) == item_id:
-            return place + 1
-    return max(0, shown - 1)
+    found = np.flatnonzero(ranking.rows == shelf.place(item_id))
+    return int(found[0]) + 1 if len(found) else max(0, shown - 1)
 
 
 def _read(cursor: str) -> tuple[str, int]:

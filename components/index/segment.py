@@ -127,9 +127,11 @@ class Segment:
     def scores(self, rows: Rows, vector: Scores) -> Scores:
         """Inner products of some rows, (rows,), gathered in parts that fit a core's cache."""
         scores = np.empty(len(rows), np.float32)
+        held = np.empty((min(len(rows), CACHED_ROWS), self.vectors.shape[1]), self.vectors.dtype)
         for start in range(0, len(rows), CACHED_ROWS):
-            part = slice(start, start + CACHED_ROWS)
-            np.dot(self.vectors[rows[part]], vector, out=scores[part])
+            part = rows[start : start + CACHED_ROWS]
+            gathered = np.take(self.vectors, part, axis=0, out=held[: len(part)], mode="clip")
+            np.dot(gathered, vector, out=scores[start : start + CACHED_ROWS])
         return scores
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
@@ -55,6 +54,7 @@ def open_model(name: str, **loading: Any) -> Any:
 
     Raises LanguageError naming the model where it cannot be read.
     """
+    import torch
     from sentence_transformers import SentenceTransformer
 
     try:

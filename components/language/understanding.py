@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -93,6 +94,19 @@ class Vocabulary:
             bool(items["price"].notna().any()),
             str(currencies[0]) if len(currencies) == 1 else None,
         )
+
+    def save(self, file: Path) -> None:
+        """Write it as JSON."""
+        values = {name: sorted(held) for name, held in self.values.items()}
+        told = {"values": values, "priced": self.priced, "currency": self.currency}
+        file.write_text(json.dumps(told, ensure_ascii=False) + "\n")
+
+    @classmethod
+    def load(cls, file: Path) -> "Vocabulary":
+        """Read what `save` wrote."""
+        told = json.loads(file.read_text())
+        values = {name: frozenset(held) for name, held in told["values"].items()}
+        return cls(values, told["priced"], told["currency"])
 
     def with_item(self, item: Mapping[str, Any]) -> "Vocabulary":
         """The same with what another item says of what this catalogue can be filtered by."""

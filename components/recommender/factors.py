@@ -1,7 +1,8 @@
 """Item factors with their ids, and the sparse part beside them: what a user's items say about every other item."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from components.recommender.content_map import ContentMap
 from components.recommender.interactions import Csr, Floats, Indices
 from components.recommender.settings import RecommenderError
 
 CSR_ARRAYS = ("data", "indices", "indptr")
+TYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int64}
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,14 @@ class Factors:
 
     @classmethod
     def load(cls, folder: Path) -> "Factors":
-        """Read `factors.safetensors` and `items.parquet`.
+        """Map `factors.safetensors` and read `items.parquet`; all processes share the pages.
 
         Raises RecommenderError when one is missing or they do not fit each other.
         """
         for name in ("factors.safetensors", "items.parquet"):
             if not (folder / name).is_file():
                 raise RecommenderError(f"{folder / name} is missing. Run the recommender's stages again.")
-        arrays = load_file(folder / "factors.safetensors")
+        arrays = _map(folder / "factors.safetensors")
         matrix = arrays["factors"]
         items = pd.read_parquet(folder / "items.parquet")
         if len(matrix) != len(items):
@@ -94,6 +96,11 @@ class Factors:
         shares: Floats = (self.interactions / max(1, self.interactions.sum())).astype(np.float32)
         return shares
 
+    @property
+    def relative_popularity(self) -> Floats:
+        """Popularity (i,) of which the largest is 1."""
+        return self.popularity / max(float(self.popularity.max(initial=0)), 1e-9)
+
     def user_row(self, item_ids: Sequence[str], weights: Sequence[float] | None = None) -> Csr:
         """A history as a user's row x (1, i); unknown items say nothing, and an item's weights add up."""
         chosen = [1.0] * len(item_ids) if weights is None else weights
@@ -117,18 +124,16 @@ class Factors:
         """What the sparse part says for a history of some rows and their weights: rows in order, and how much."""
         if self.neighbours is None or not len(rows):
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
-        history = Csr(
-            (weights, (np.zeros(len(rows), np.int64), rows)),
-            shape=(1, self.neighbours.shape[0]),
-            dtype=np.float32,
-        )
-        spoken = history @ self.neighbours
-        spoken.sort_indices()
-        return spoken.indices.astype(np.int64), spoken.data
-
-    def without_matrix(self) -> "Factors":
-        """The same without the rows, for who has them elsewhere."""
-        return replace(self, matrix=np.zeros((len(self.matrix), 0), np.float32))
+        starts = self.neighbours.indptr[rows].astype(np.int64)
+        lengths = self.neighbours.indptr[rows + 1] - starts
+        ends = np.cumsum(lengths)
+        places = np.arange(ends[-1]) + np.repeat(starts - ends + lengths, lengths)
+        spoken = self.neighbours.indices[places]
+        added = self.neighbours.data[places] * np.repeat(weights, lengths)
+        order = np.argsort(spoken, kind="stable")
+        spoken = spoken[order].astype(np.int64)
+        first = np.flatnonzero(np.diff(spoken, prepend=-1))
+        return spoken[first], np.add.reduceat(added[order], first)
 
     def predict(self, users: Csr) -> Floats:
         """How much users (b, i) like every item, (b, i), by factors and sparse part; what they have is scored too."""
@@ -136,6 +141,25 @@ class Factors:
         if self.neighbours is not None:
             scores += (users @ self.neighbours).toarray()
         return scores
+
+
+def _map(file: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a safetensors file, none of them read: its header says where each lies.
+
+    Raises RecommenderError where the file is not whole.
+    """
+    try:
+        with file.open("rb") as opened:
+            length = int.from_bytes(opened.read(8), "little")
+            header = json.loads(opened.read(length))
+        rest = np.asarray(np.memmap(file, np.uint8, "r"))[8 + length :]
+        return {
+            name: rest[slice(*entry["data_offsets"])].view(TYPES[entry["dtype"]]).reshape(entry["shape"])
+            for name, entry in header.items()
+            if name != "__metadata__"
+        }
+    except (ValueError, KeyError, OverflowError) as fault:
+        raise RecommenderError(f"{file} is not whole: {fault}. Run the recommender's stages again.") from None
 
 
 def _neighbours(arrays: dict[str, Any]) -> Csr | None:

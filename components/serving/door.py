@@ -1,14 +1,14 @@
 """Who is let in, how often, and with how much: scopes, rate limits and the size of a body."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
+from math import ceil
+from time import monotonic
 from typing import Annotated
 
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,6 +18,7 @@ from components.serving.keys import Scope as KeyScope
 from components.serving.service import Service
 
 BEARER = HTTPBearer(auto_error=False, description="A key from `tandem keys create`")
+MINUTE = 60
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
 
 
@@ -26,7 +27,7 @@ class Door:
 
     def __init__(self, service: Service) -> None:
         self.service, self.settings = service, service.settings
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._came, self._until = Counter[str](), 0.0
 
     def requires(self, scope: KeyScope) -> Callable[..., Awaitable[Key | None]]:
         """The dependency that lets in who may do what the scope names; gives the key, None of who needs none."""
@@ -52,8 +53,8 @@ class Door:
 
     async def _key(self, host: str, token: str) -> Key:
         wrong, most = f"wrong {host}", self.settings.failures_per_minute
-        if not self._limiter.test(RateLimitItemPerMinute(most), wrong):
-            raise _too_many(most)
+        if self._this_minute()[wrong] >= most:
+            raise self._too_many(most)
         key = await run_in_threadpool(find_key, self.service.log.engine, token)
         if key is None:
             self._count(wrong, most)
@@ -63,12 +64,22 @@ class Door:
         return key
 
     def _count(self, who: str, most: int) -> None:
-        if not self._limiter.hit(RateLimitItemPerMinute(most), who):
-            raise _too_many(most)
+        came = self._this_minute()
+        came[who] += 1
+        if came[who] > most:
+            raise self._too_many(most)
 
+    def _this_minute(self) -> Counter[str]:
+        """How often each has come in this minute, which began with its first request; nothing older is kept."""
+        if monotonic() >= self._until:
+            self._came, self._until = Counter(), monotonic() + MINUTE
+        return self._came
 
-def _too_many(most: int) -> HTTPException:
-    return HTTPException(429, f"More than {most} a minute. Wait a minute.", headers={"Retry-After": "60"})
+    def _too_many(self, most: int) -> HTTPException:
+        left = ceil(self._until - monotonic())
+        return HTTPException(
+            429, f"More than {most} a minute. Wait {left} seconds.", headers={"Retry-After": str(left)}
+        )
 
 
 def _is_this_machine(host: str) -> bool:

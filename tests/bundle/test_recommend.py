@@ -1,16 +1,17 @@
 """Recommendations for a person, and items like an item."""
 
+import pandas as pd
 import pytest
 
 from components.bundle.answers import recommend_for_user, recommend_like_item
 from components.bundle.load import Bundle
 
 
-def test_a_known_person_gets_new_items_of_their_kind(bundle: Bundle) -> None:
-    titles = set(bundle.shelf.table.to_pandas()["title"])
+def test_a_known_person_gets_new_items_of_their_kind(bundle: Bundle, bundle_items: pd.DataFrame) -> None:
+    titles = set(bundle_items["title"])
     for person in bundle.histories.longest(10):
         known, _ = bundle.histories.of_user(person)
-        taken = bundle.shelf.table.to_pandas().iloc[known]
+        taken = bundle_items.iloc[known]
         hits = recommend_for_user(bundle, person, 20).hits
         assert len(hits) == 20
         assert not {hit.item_id for hit in hits} & set(taken["item_id"])
@@ -27,8 +28,10 @@ def test_a_stranger_gets_what_is_popular_and_is_told(bundle: Bundle) -> None:
     assert answer.hits[0].score == max(bundle.popularity.values[bundle.shelf.available])
 
 
-def test_items_like_an_item_are_of_its_kind_and_not_itself(bundle: Bundle) -> None:
-    items = bundle.shelf.table.to_pandas().set_index("item_id")
+def test_items_like_an_item_are_of_its_kind_and_not_itself(
+    bundle: Bundle, bundle_items: pd.DataFrame
+) -> None:
+    items = bundle_items.set_index("item_id")
     sandal = items.index[items["title"].str.contains("sandals", case=False)][0]
     hits = recommend_like_item(bundle, sandal, 10).hits
     assert len(hits) == 10
@@ -37,11 +40,11 @@ def test_items_like_an_item_are_of_its_kind_and_not_itself(bundle: Bundle) -> No
     assert {hit.why for hit in hits} == {f"Like {items.loc[sandal, 'title']}"}
 
 
-def test_items_like_one_that_is_sold_out_are_still_found(bundle: Bundle) -> None:
-    items = bundle.shelf.table.to_pandas()
-    gone = items.loc[~items["available"], "item_id"].iloc[0]
+def test_items_like_one_that_is_sold_out_are_still_found(bundle: Bundle, bundle_items: pd.DataFrame) -> None:
+    available = bundle_items["available"]
+    gone = bundle_items.loc[~available, "item_id"].iloc[0]
     answer = recommend_like_item(bundle, gone, 600)
-    assert {hit.item_id for hit in answer.hits} == set(items.loc[items["available"], "item_id"])
+    assert {hit.item_id for hit in answer.hits} == set(bundle_items.loc[available, "item_id"])
 
 
 def test_an_item_that_there_is_not_is_a_key_error(bundle: Bundle) -> None:

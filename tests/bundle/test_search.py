@@ -90,12 +90,12 @@ def test_what_is_said_of_the_price_is_no_part_of_what_is_looked_for(bundle: Bund
 @settings(max_examples=30, deadline=None)
 @given(st.sampled_from(["", "shoes", "something warm for my son", "gift"]), price, price, st.integers(1, 40))
 def test_hits_are_available_within_the_range_unlike_and_at_most_k(
-    bundle: Bundle, text: str, low: float | None, high: float | None, k: int
+    bundle: Bundle, bundle_items: pd.DataFrame, text: str, low: float | None, high: float | None, k: int
 ) -> None:
     answer = search(bundle, Query(text, price_min=low, price_max=high, k=k))
     assert len(answer.hits) <= k
     assert len(set(ids(answer))) == len(answer.hits)
-    on_sale = bundle.shelf.table.to_pandas().set_index("item_id")["available"]
+    on_sale = bundle_items.set_index("item_id")["available"]
     for hit in answer.hits:
         assert on_sale[hit.item_id]
         assert (low or 0) <= (hit.price or 0) <= (high if high is not None else 1e9)
@@ -103,8 +103,10 @@ def test_hits_are_available_within_the_range_unlike_and_at_most_k(
         assert answer.note is not None
 
 
-def test_an_unavailable_item_is_not_shown_even_for_its_own_title(bundle: Bundle) -> None:
-    gone = bundle.shelf.table.to_pandas()[~bundle.shelf.table.to_pandas()["available"]]
+def test_an_unavailable_item_is_not_shown_even_for_its_own_title(
+    bundle: Bundle, bundle_items: pd.DataFrame
+) -> None:
+    gone = bundle_items[~bundle_items["available"]]
     assert len(gone)
     for item in gone.to_dict("records"):
         assert item["item_id"] not in ids(search(bundle, Query(item["title"], k=100)))
@@ -137,8 +139,8 @@ def test_a_price_range_without_items_is_said(bundle: Bundle) -> None:
     assert answer.hits == [] and answer.note == "Nothing fits this price range."
 
 
-def test_a_persons_taste_brings_forward_what_they_took_up(bundle: Bundle) -> None:
-    item_ids = bundle.shelf.table.to_pandas()["item_id"].to_numpy()
+def test_a_persons_taste_brings_forward_what_they_took_up(bundle: Bundle, bundle_items: pd.DataFrame) -> None:
+    item_ids = bundle_items["item_id"].to_numpy()
     everyone = set(ids(search(bundle, Query("summer clothes", k=20))))
     shared = fitted = 0
     for person in bundle.histories.longest(20):
@@ -171,8 +173,8 @@ def test_odd_texts_are_answered(bundle: Bundle, text: str) -> None:
     assert answer.blocked is not None or len(answer.hits) == 12
 
 
-def test_a_hit_carries_what_the_catalogue_says(bundle: Bundle) -> None:
-    items = bundle.shelf.table.to_pandas().set_index("item_id")
+def test_a_hit_carries_what_the_catalogue_says(bundle: Bundle, bundle_items: pd.DataFrame) -> None:
+    items = bundle_items.set_index("item_id")
     for hit in search(bundle, Query("dresses")).hits:
         item = items.loc[hit.item_id]
         assert (hit.title, hit.text, hit.price, hit.currency) == (

@@ -93,8 +93,8 @@ def test_a_shelf_that_items_are_put_on_and_removed_from_is_one_of_what_is_left(c
             shelf.remove(f"i{place}")
             now.pop(place, None)
         else:
-            put = shelf_of([one]).table.to_pylist()[0] | {"item_id": f"i{place}"}
-            assert shelf.put(put) == shelf.rows[f"i{place}"]
+            put = shelf_of([one]).rows_as_put(np.array([0]))[0] | {"item_id": f"i{place}"}
+            assert shelf.put(put) == shelf.place(f"i{place}")
             now[place] = one
     for place in range(7):
         row = shelf.row_of(f"i{place}")
@@ -105,3 +105,20 @@ def test_a_shelf_that_items_are_put_on_and_removed_from_is_one_of_what_is_left(c
             assert shelf.having("colour", [colour])[row] == (colour in now[place]["colour"])
             assert shelf.on_sale(5)[row] == (now[place]["available"] and (now[place]["price"] or 0) >= 5)
     assert shelf.available.sum() == sum(one["available"] for one in now.values())
+
+
+def test_a_saved_shelf_comes_back_mapped_and_says_the_same(tmp_path) -> None:
+    shelf = shelf_of(
+        [
+            {"colour": ["red"], "season": ["all year"], "price": price, "available": price != 2}
+            for price in range(4)
+        ]
+    )
+    shelf.save(tmp_path)
+    again = Shelf.load(tmp_path)
+    every = np.arange(4)
+    assert again.records(every) == shelf.records(every)
+    assert [again.row_of(f"i{row}") for row in range(5)] == [0, 1, 2, 3, None]
+    assert again.having("season", ["summer"]).all() and again.having("colour", ["blue"]).sum() == 0
+    again.put(again.rows_as_put(every)[0] | {"price": 99.0})
+    assert again.price[0] == 99 and Shelf.load(tmp_path).price[0] == 0

@@ -54,6 +54,8 @@ def found(client: TestClient, **asked: Any) -> list[dict[str, Any]]:
 def test_an_item_that_was_put_is_found_by_words_by_meaning_and_by_filter_in_every_worker(
     client: TestClient, other: TestClient, admin: dict[str, str]
 ) -> None:
+    for worker in (client, other):
+        assert "brand" not in worker.get("/search", params={"q": "hornsby raincoat"}).json()["understood"]
     assert client.put("/items/u/1", json=UNICORN, headers=admin).status_code == 201
     for worker in (client, other):
         assert found(worker, q="unicorn raincoat")[0]["item_id"] == "u/1"
