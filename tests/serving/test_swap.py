@@ -96,7 +96,9 @@ def test_a_new_champion_is_served_without_a_gap_and_with_all_changes(
     time.sleep(0.5)
     registry.version = "2"
     until(served, version="2", status="ready")
-    time.sleep(0.5)
+    asked = len(answers)
+    while len(answers) < asked + 6 and not faults:
+        time.sleep(0.1)
     ended.set()
     for thread in threads:
         thread.join()
