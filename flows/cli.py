@@ -228,6 +228,41 @@ def publish() -> None:
 
 
 @app.command()
+def promote(
+    version: Annotated[str, typer.Argument(help="A version's number, or an alias")] = "challenger",
+) -> None:
+    """Make a version champion by hand: the challenger, or any other.
+
+    Example: [bold]tandem promote 3[/]
+    """
+    from flows.registry import Registry
+
+    registry = Registry(_settings().registered_model, ROOT)
+    chosen = str(registry.version(version).version)
+    registry.promote(chosen)
+    console.print(f"Champion is version {chosen}.")
+
+
+@app.command()
+def versions() -> None:
+    """Show the registered versions, the latest first, and what became of each.
+
+    Example: [bold]tandem versions[/]
+    """
+    from flows.registry import Registry, state_of
+
+    registry = Registry(_settings().registered_model, ROOT)
+    champion = registry.champion()
+    table = Table(box=None)
+    for heading in ("version", "state", "commit", "alias"):
+        table.add_column(heading)
+    for version in registry.versions():
+        alias = "champion" if champion and version.version == champion.version else ""
+        table.add_row(str(version.version), state_of(version), version.tags.get("commit", "")[:10], alias)
+    console.print(table)
+
+
+@app.command()
 def rollback() -> None:
     """Give the champion's place back to the version before.
 
@@ -254,12 +289,17 @@ def _tell(outcome: "Outcome") -> None:
     name = f"{_settings().registered_model}@champion"
     if outcome.verdict is not None:
         table = Table(title="Gate", title_justify="left", box=None)
-        for heading in ("metric", "candidate", "champion", "verdict"):
-            table.add_column(heading, justify="right" if heading in ("candidate", "champion") else "left")
+        for heading in ("metric", "candidate", "champion", "better by", "verdict"):
+            table.add_column(heading, justify="left" if heading in ("metric", "verdict") else "right")
         for line in outcome.verdict.lines:
             style = "green" if line.passed else "red"
+            known = line.low is not None and line.high is not None
             table.add_row(
-                line.metric, _figure(line.candidate), _figure(line.champion), f"[{style}]{line.reason}[/]"
+                line.metric,
+                _figure(line.candidate),
+                _figure(line.champion),
+                f"{line.low:+.4f} to {line.high:+.4f}" if known else "",
+                f"[{style}]{line.reason}[/]",
             )
         console.print(table)
     if outcome.published:

@@ -1,25 +1,27 @@
-"""Judge the bundle that the graph made and publish it, with its lineage, to the MLflow registry."""
+"""Put the bundle that the graph made on trial and publish it, with its lineage, to the MLflow registry."""
 
 import hashlib
 import json
 import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import mlflow
-import yaml
-from mlflow import MlflowClient
+import pandas as pd
+from mlflow.entities.model_registry.model_version import ModelVersion
 
-from components.bundle.load import read_figures, read_manifest, verify
-from components.stage import digest
-from flows.gate import Verdict, judge
-from flows.registry import BUNDLE, Registry
+from components.bundle.load import read_figures, verify
+from flows.comparison_page import comparison_page, difference
+from flows.gate import Verdict
+from flows.lineage import LOCK, lineage, read_lock
+from flows.registry import BUNDLE, CHALLENGER, Registry, number, state_of
 from flows.settings import NightlySettings
+from flows.trial import Trial, hold_trial
 
-STAGE = "bundle"
+STAGE, CATALOGUE = "bundle", "catalogue"
+PASSED = "passed"
 
 
 @dataclass(frozen=True)
@@ -33,67 +35,139 @@ class Outcome:
 
 
 def publish(root: Path, settings: NightlySettings) -> Outcome:
-    """Publish the bundle as champion if the gate lets it pass; keep the champion, and say why, if not."""
-    lock = yaml.safe_load((root / "dvc.lock").read_text())["stages"]
+    """Publish the bundle as champion if its trial lets it pass; keep the champion, and say why, if not.
+
+    A bundle that passes is registered as challenger first. Publishers take turns in the order of their versions, and
+    one whose champion has changed meanwhile holds its trial again, so that of two at once only the better wins.
+    """
+    lock = read_lock(root)
     folder = root / lock[STAGE]["outs"][0]["path"]
     registry = Registry(settings.registered_model, root)
-    champion = registry.champion()
-    manifest = read_manifest(folder)
-    standing_version = str(champion.version) if champion else None
-    if champion is not None and champion.tags.get(BUNDLE) == _identity(folder):
-        return Outcome(standing_version, False, "the champion already is this bundle")
+    standing, known = registry.champion(), registry.version_of(identity_of(folder))
+    if known is not None and (reason := _settled(known, standing, settings)):
+        return Outcome(number(standing), False, reason)
+    candidate = Candidate(root, folder, lock, registry, settings)
+    if reason := candidate.refused_before(standing):
+        return Outcome(number(standing), False, reason)
     verify(folder)
-    standing = read_figures(registry.bundle(champion)) if champion else None
-    verdict = judge(manifest["metrics"], standing, settings.gate)
-    if not verdict.passed:
-        failing = "; ".join(f"{line.metric}: {line.reason}" for line in verdict.lines if not line.passed)
-        return Outcome(standing_version, False, f"refused by the gate ({failing})", verdict)
-    version = _register(root, folder, manifest, lock, registry.name, verdict)
+    trial, run_id = candidate.hold_trial(standing)
+    if trial.fault is not None:
+        return Outcome(number(standing), False, trial.fault, trial.verdict)
+    version = candidate.register(run_id, known)
+    if settings.promotion == "by hand":
+        reason = f"version {version} is challenger; promote it with: tandem promote"
+        return Outcome(number(standing), False, reason, trial.verdict)
+    registry.wait_for_turn(version, settings.claim_minutes)
+    now = registry.champion()
+    if number(now) != number(standing):
+        trial, _ = candidate.hold_trial(now)
+        if trial.fault is not None:
+            registry.refuse(version)
+            reason = f"version {number(now)} was published meanwhile: {trial.fault}"
+            return Outcome(number(now), False, reason, trial.verdict)
     registry.promote(version)
-    return Outcome(version, True, "every rule of the gate holds", verdict)
+    return Outcome(version, True, "every rule of the gate holds", trial.verdict)
 
 
-def _identity(folder: Path) -> str:
+def _settled(known: ModelVersion, standing: ModelVersion | None, settings: NightlySettings) -> str | None:
+    """Why a bundle that is registered already needs no trial, or None."""
+    state = state_of(known)
+    if number(known) == number(standing):
+        return "the champion already is this bundle"
+    if state in ("rolled back", "refused") or (state == CHALLENGER and settings.promotion == "by hand"):
+        return f"this bundle is version {number(known)} ({state}); promote it with: tandem promote {number(known)}"
+    return None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The bundle that the graph made, before it has a version."""
+
+    root: Path
+    folder: Path
+    lock: dict[str, Any]
+    registry: Registry
+    settings: NightlySettings
+
+    def hold_trial(self, champion: ModelVersion | None) -> tuple[Trial, str]:
+        """Hold a trial beside the champion and keep it in MLflow, whatever its verdict; gives the run too."""
+        standing = self.registry.bundle(champion) if champion else None
+        trial = hold_trial(self.folder, standing, self._queries(), self.settings.gate)
+        mlflow.set_experiment("publish")
+        with mlflow.start_run(run_name="trial") as run:
+            origin = lineage(self.root)
+            mlflow.set_tags(
+                {
+                    "stage": "publish",
+                    "commit": origin["commit"],
+                    "verdict": trial.fault or PASSED,
+                    **self._question(champion),
+                }
+            )
+            figures = read_figures(self.folder)
+            mlflow.log_metrics(
+                {key: value for key, value in figures.items() if isinstance(value, int | float)}
+            )
+            mlflow.log_dict(origin, "lineage.json")
+            mlflow.log_dict({"gate": [vars(line) for line in trial.verdict.lines]}, "gate.json")
+            settings = difference(self.registry.settings(champion), origin["settings"]) if champion else {}
+            name = f"version {number(champion)}" if champion else "no champion"
+            mlflow.log_text(comparison_page(trial, name, "candidate", settings), "trial.html")
+            mlflow.log_artifact(str(self.root / LOCK))
+        return trial, str(run.info.run_id)
+
+    def refused_before(self, champion: ModelVersion | None) -> str | None:
+        """What an earlier trial of the same bundle beside the same champion by the same rules said, if it failed."""
+        asked = " and ".join(f"tags.{name} = '{value}'" for name, value in self._question(champion).items())
+        runs = mlflow.search_runs(
+            experiment_names=["publish"],
+            filter_string=f"{asked} and attributes.status = 'FINISHED'",
+            max_results=1,
+            output_format="list",
+        )
+        verdict = runs[0].data.tags["verdict"] if runs else PASSED
+        return None if verdict == PASSED else verdict
+
+    def _question(self, champion: ModelVersion | None) -> dict[str, str]:
+        """What a trial decides: which bundle, beside which champion, by which rules."""
+        rules = hashlib.sha256(self.settings.gate.model_dump_json().encode()).hexdigest()
+        return {BUNDLE: identity_of(self.folder), "champion": number(champion) or "none", "rules": rules}
+
+    def register(self, run_id: str, known: ModelVersion | None) -> str:
+        """Register the bundle as challenger, from where a version of it lies already if there is one; gives the version."""
+        origin = mlflow.artifacts.load_dict(f"runs:/{run_id}/lineage.json")
+        tags = {
+            BUNDLE: identity_of(self.folder),
+            "run_id": run_id,
+            "commit": origin["commit"],
+            "dvc_lock": json.dumps(origin["dvc_lock"][STAGE]),
+            "stage_runs": json.dumps(origin["stage_runs"]),
+        }
+        return self.registry.challenge(known.source if known else self._log_model(run_id), tags)
+
+    def _log_model(self, run_id: str) -> str:
+        """Log the bundle as a pyfunc model of the trial's run; gives its address."""
+        with mlflow.start_run(run_id=run_id), tempfile.TemporaryDirectory() as scratch:
+            model = mlflow.pyfunc.log_model(
+                name="bundle",
+                python_model=str(self.root / "components" / "bundle" / "pyfunc.py"),
+                artifacts={"bundle": str(self.folder)},
+                code_paths=[_sources(self.root, Path(scratch))],
+                pip_requirements=str(_requirements(self.root, Path(scratch))),
+            )
+        return str(model.model_uri)
+
+    def _queries(self) -> list[str]:
+        """What people asked in the shop's own log, the latest first."""
+        if CATALOGUE not in self.lock:
+            return []
+        file = self.root / self.lock[CATALOGUE]["outs"][0]["path"] / "queries.parquet"
+        return pd.read_parquet(file, columns=["text"])["text"].tolist()[::-1] if file.is_file() else []
+
+
+def identity_of(folder: Path) -> str:
     """A bundle is known by its manifest, which holds the hash of every file."""
     return hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
-
-
-def _register(
-    root: Path, folder: Path, manifest: dict[str, Any], lock: dict[str, Any], name: str, verdict: Verdict
-) -> str:
-    """Log the bundle as a pyfunc model and register it; returns the version."""
-    mlflow.set_experiment("publish")
-    with mlflow.start_run(run_name="bundle") as run, tempfile.TemporaryDirectory() as scratch:
-        lineage: dict[str, Any] = {
-            "commit": _commit(root),
-            "dvc_lock": {stage: _hashes(entry) for stage, entry in lock.items()},
-            "stage_runs": _stage_runs(root, lock),
-        }
-        mlflow.set_tags({"commit": lineage["commit"], "stage": "publish"})
-        mlflow.log_metrics(
-            {key: value for key, value in manifest["metrics"].items() if isinstance(value, int | float)}
-        )
-        mlflow.log_dict(lineage, "lineage.json")
-        mlflow.log_dict({"gate": [vars(line) for line in verdict.lines]}, "gate.json")
-        model = mlflow.pyfunc.log_model(
-            name="bundle",
-            python_model=str(root / "components" / "bundle" / "pyfunc.py"),
-            artifacts={"bundle": str(folder)},
-            code_paths=[_sources(root, Path(scratch))],
-            pip_requirements=str(_requirements(root, Path(scratch))),
-            registered_model_name=name,
-        )
-    version = str(model.registered_model_version)
-    tags = {
-        BUNDLE: _identity(folder),
-        "commit": lineage["commit"],
-        "run_id": run.info.run_id,
-        "dvc_lock": json.dumps(lineage["dvc_lock"][STAGE]),
-        "stage_runs": json.dumps(lineage["stage_runs"]),
-    }
-    for key, value in tags.items():
-        MlflowClient().set_model_version_tag(name, version, key, value)
-    return version
 
 
 def _sources(root: Path, scratch: Path) -> str:
@@ -114,31 +188,3 @@ def _requirements(root: Path, scratch: Path) -> Path:
     target = scratch / "requirements.txt"
     target.write_text("".join(f"{name}=={version(name).split('+')[0]}\n" for name in names))
     return target
-
-
-def _commit(root: Path) -> str:
-    answer = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False
-    )
-    return answer.stdout.strip() or "none"
-
-
-def _hashes(entry: dict[str, Any]) -> dict[str, dict[str, str]]:
-    return {side: {file["path"]: file["md5"] for file in entry.get(side, [])} for side in ("deps", "outs")}
-
-
-def _stage_runs(root: Path, lock: dict[str, Any]) -> dict[str, str]:
-    """The MLflow run that made each stage's present outputs, found by their digest: skipped stages included."""
-    found = {}
-    for stage, entry in lock.items():
-        outputs = [root / file["path"] for file in entry.get("outs", [])]
-        runs = mlflow.search_runs(
-            search_all_experiments=True,
-            filter_string=f"tags.outputs_sha256 = '{digest(outputs)}' and attributes.status = 'FINISHED'",
-            order_by=["attributes.start_time DESC"],
-            max_results=1,
-            output_format="list",
-        )
-        if runs:
-            found[stage] = runs[0].info.run_id
-    return found

@@ -1,19 +1,24 @@
 """The MLflow registry: versions of the bundle, and the alias that serving follows."""
 
 import os
+import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mlflow
+import psutil
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from components.stage import TandemError
 
-CHAMPION = "champion"
+CHAMPION, CHALLENGER = "champion", "challenger"
 PREVIOUS = "previous_champion"
-BUNDLE = "bundle_sha256"
+BUNDLE, STATE, PUBLISHER = "bundle_sha256", "state", "publisher"
+LOOK_SECONDS = 0.5
 
 
 class RegistryError(TandemError):
@@ -52,12 +57,73 @@ class Registry:
             ) from fault
         return Path(model) / "artifacts" / "bundle"
 
+    def version(self, named: str) -> ModelVersion:
+        """The version of a number or an alias.
+
+        Raises RegistryError where there is none.
+        """
+        client = MlflowClient()
+        try:
+            if named.isdigit():
+                return client.get_model_version(self.name, named)
+            return client.get_model_version_by_alias(self.name, named)
+        except MlflowException as fault:
+            raise RegistryError(
+                f"{self.name} has no version {named}: {fault.message} See them with: tandem versions"
+            ) from None
+
+    def versions(self) -> list[ModelVersion]:
+        """Every version, the latest first."""
+        found = MlflowClient().search_model_versions(f"name = '{self.name}'", max_results=1000)
+        return sorted(found, key=lambda version: -int(version.version))
+
+    def version_of(self, identity: str) -> ModelVersion | None:
+        """The latest version that holds a bundle, by its identity."""
+        return next((version for version in self.versions() if version.tags.get(BUNDLE) == identity), None)
+
+    def settings(self, version: ModelVersion) -> dict[str, Any]:
+        """The settings that made a version, by file and key; empty where its lineage does not tell."""
+        try:
+            origin = mlflow.artifacts.load_dict(f"runs:/{version.tags['run_id']}/lineage.json")
+        except (KeyError, MlflowException, OSError):
+            return {}
+        return dict(origin.get("settings", {}))
+
+    def challenge(self, source: str, tags: dict[str, str]) -> str:
+        """Register a model that is logged as a version that waits for its turn, and make it challenger; gives the version."""
+        waiting = {STATE: CHALLENGER, PUBLISHER: publisher()}
+        version = str(mlflow.register_model(source, self.name, tags=waiting | tags).version)
+        MlflowClient().set_registered_model_alias(self.name, CHALLENGER, version)
+        return version
+
+    def wait_for_turn(self, version: str, minutes: float) -> None:
+        """Wait until no earlier challenger is about to become champion.
+
+        One whose publisher has ended, or has said nothing for so many minutes, is not waited for.
+        """
+        while any(
+            int(other.version) < int(version) and is_pending(other, minutes) for other in self.versions()
+        ):
+            time.sleep(LOOK_SECONDS)
+
     def promote(self, version: str) -> None:
         """Make a version the champion and remember the one before."""
         client, before = MlflowClient(), self.champion()
-        if before is not None:
+        if before is not None and str(before.version) != version:
             client.set_model_version_tag(self.name, version, PREVIOUS, str(before.version))
         client.set_registered_model_alias(self.name, CHAMPION, version)
+        self._decide(version, CHAMPION)
+
+    def refuse(self, version: str) -> None:
+        """Keep a challenger from becoming champion."""
+        self._decide(version, "refused")
+
+    def _decide(self, version: str, state: str) -> None:
+        client = MlflowClient()
+        client.set_model_version_tag(self.name, version, STATE, state)
+        aliases = client.get_registered_model(self.name).aliases
+        if str(aliases.get(CHALLENGER)) == version:
+            client.delete_registered_model_alias(self.name, CHALLENGER)
 
     def rollback(self) -> tuple[str, str]:
         """Give the alias back to the champion before; returns the versions (from, to).
@@ -72,7 +138,33 @@ class Registry:
                 f"{self.name} version {champion.version} is the first champion: nothing to go back to."
             )
         MlflowClient().set_registered_model_alias(self.name, CHAMPION, champion.tags[PREVIOUS])
+        self._decide(str(champion.version), "rolled back")
         return str(champion.version), champion.tags[PREVIOUS]
+
+
+def number(version: ModelVersion | None) -> str | None:
+    """A version's number."""
+    return None if version is None else str(version.version)
+
+
+def state_of(version: ModelVersion) -> str:
+    """What became of a version: challenger, champion, refused, rolled back; empty where nothing did yet."""
+    return str(version.tags.get(STATE, ""))
+
+
+def publisher() -> str:
+    """This process, as other publishers know it."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def is_pending(version: ModelVersion, minutes: float) -> bool:
+    """Whether a challenger's publisher may still make it the champion."""
+    if version.tags.get(STATE) != CHALLENGER or PUBLISHER not in version.tags:
+        return False
+    host, process = version.tags[PUBLISHER].rsplit(":", 1)
+    if host == socket.gethostname():
+        return psutil.pid_exists(int(process))
+    return time.time() - version.last_updated_timestamp / 1000 < 60 * minutes
 
 
 def use_tracking(root: Path) -> None:

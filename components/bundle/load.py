@@ -59,6 +59,15 @@ def read_figures(folder: Path) -> dict[str, float]:
     return dict(_read_manifest(folder).get("metrics", {}))
 
 
+def read_format(folder: Path) -> int | None:
+    """The format of a bundle, of whatever format.
+
+    Raises BundleError where its manifest cannot be read.
+    """
+    found = _read_manifest(folder).get("format")
+    return found if isinstance(found, int) else None
+
+
 def verify(folder: Path) -> None:
     """Compare every file with the manifest's hash.
 

@@ -1,30 +1,45 @@
-"""Publishing to a real registry: a better bundle becomes champion, a worse or broken one does not, and back."""
+"""Publishing real bundles to a real registry: a better one becomes champion, a worse or broken one does not, and back."""
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pytest
 import yaml
 from mlflow import MlflowClient
+from safetensors.numpy import load_file, save_file
 
-from components.bundle.load import FORMAT
+from components.bundle.load import FORMAT, MANIFEST
 from components.bundle.settings import BundleError
 from flows.publish import publish
-from flows.registry import Registry, RegistryError, prepare_tracking
-from flows.settings import NightlySettings, Rule
+from flows.registry import CHALLENGER, Registry, RegistryError, prepare_tracking, state_of
+from flows.settings import GateSettings, NightlySettings, Rule
 
 PROJECT = Path(__file__).parents[2]
-SETTINGS = NightlySettings(gate={"recommender.ndcg_100": Rule(better="higher", margin=0.01)})
+SETTINGS = NightlySettings(
+    gate=GateSettings(
+        rules={
+            "recommender.ndcg_100": Rule(better="higher", margin=0.02),
+            "search.hybrid_ndcg_10": Rule(better="higher", margin=0.02),
+            "bundle.megabytes": Rule(better="lower", margin=50, gain=False),
+        },
+        examples=100,
+        resamples=1000,
+    )
+)
+Make = Callable[[str], Path]
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A project whose graph has made one bundle, and an MLflow database of its own."""
+    """A project whose graph makes one bundle, and an MLflow database of its own."""
     shutil.copytree(PROJECT / "components", tmp_path / "components")
     shutil.copy(PROJECT / "pyproject.toml", tmp_path)
     lock = {"stages": {"bundle": {"cmd": "", "outs": [{"path": "bundle", "md5": "0" * 32}]}}}
@@ -34,76 +49,150 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def make_bundle(root: Path, ndcg: float) -> Path:
-    folder = root / "bundle"
-    folder.mkdir(exist_ok=True)
-    (folder / "factors.txt").write_text(f"factors of {ndcg}")
-    files = {"factors.txt": hashlib.sha256((folder / "factors.txt").read_bytes()).hexdigest()}
-    manifest = {"format": FORMAT, "metrics": {"recommender.ndcg_100": ndcg}, "files": files}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    return folder
+@pytest.fixture
+def make(root: Path, bundle_folder: Path) -> Make:
+    """Put a variant of the made-up shop's bundle where the graph's lies: as it was made, with factors and neighbours
+    shuffled among the items, or with another note in its manifest and all else the same."""
+
+    def variant(kind: str) -> Path:
+        folder = root / "bundle"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(bundle_folder, folder, copy_function=os.link)
+        manifest = json.loads((folder / MANIFEST).read_text())
+        (folder / MANIFEST).unlink()
+        if kind == "shuffled":
+            for name in shuffle(folder):
+                manifest["files"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        (folder / MANIFEST).write_text(json.dumps(manifest | {"note": kind}))
+        return folder
+
+    return variant
 
 
-def test_a_champion_is_kept_against_a_worse_candidate_gives_way_to_a_better_one_and_comes_back(
-    root: Path,
+def shuffle(folder: Path) -> list[str]:
+    """Give every item the factors of another; returns the files that changed."""
+    factors, vectors = folder / "item_factors" / "factors.safetensors", folder / "index" / "taste.npy"
+    order = np.random.default_rng(0).permutation(len(np.load(vectors, mmap_mode="r")))
+    held = load_file(factors)
+    matrix = next(name for name, array in held.items() if array.ndim == 2 and len(array) == len(order))
+    held[matrix] = np.ascontiguousarray(held[matrix][order])
+    if "weights" in held:
+        held["weights"] = np.zeros_like(held["weights"])
+    shuffled = np.load(vectors)[order]
+    for file in (factors, vectors):
+        file.unlink()
+    save_file(held, factors)
+    np.save(vectors, shuffled)
+    return ["item_factors/factors.safetensors", "index/taste.npy"]
+
+
+@pytest.mark.slow
+def test_a_better_bundle_wins_a_tie_and_a_worse_one_lose_and_the_one_before_comes_back(
+    root: Path, make: Make
 ) -> None:
     registry = Registry(SETTINGS.registered_model, root)
     assert registry.champion() is None
 
-    make_bundle(root, 0.40)
+    make("shuffled")
     first = publish(root, SETTINGS)
     assert (first.version, first.published) == ("1", True)
-
     again = publish(root, SETTINGS)
     assert (again.version, again.published) == ("1", False)
 
-    make_bundle(root, 0.30)
-    worse = publish(root, SETTINGS)
-    assert (worse.version, worse.published) == ("1", False)
-    assert "recommender.ndcg_100: worse by more than 0.01" in worse.reason
-
-    make_bundle(root, 0.45)
+    make("as it was made")
     better = publish(root, SETTINGS)
-    assert (better.version, better.published) == ("2", True)
-    champion = registry.champion()
-    assert champion is not None
-    assert (registry.bundle(champion) / "factors.txt").read_text() == "factors of 0.45"
+    assert (better.version, better.published) == ("2", True), better.reason
+    assert better.verdict is not None
+    gained = [line for line in better.verdict.lines if line.gained]
+    assert "recommender.ndcg_100" in [line.metric for line in gained]
+    assert all(line.low is not None and line.low > 0 for line in gained)
+
+    make("another note")
+    tie = publish(root, SETTINGS)
+    assert (tie.version, tie.published) == ("2", False)
+    assert "a tie with the champion on the same data" in tie.reason
+
+    make("shuffled")
+    make_unlike_version_1(root)
+    worse = publish(root, SETTINGS)
+    assert (worse.version, worse.published) == ("2", False)
+    assert "recommender.ndcg_100: worse by more than 0.02" in worse.reason
+    assert publish(root, SETTINGS).reason == worse.reason, "it is remembered, not tried again"
 
     assert registry.rollback() == ("2", "1")
-    standing = registry.champion()
-    assert standing is not None and str(standing.version) == "1"
+    make("as it was made")
+    back = publish(root, SETTINGS)
+    assert (back.version, back.published) == ("1", False)
+    assert "rolled back" in back.reason and "tandem promote 2" in back.reason
     with pytest.raises(RegistryError, match="first champion"):
         registry.rollback()
 
 
-def test_a_champion_of_an_older_format_is_compared_with_and_gives_way(root: Path) -> None:
-    make_bundle(root, 0.40)
-    publish(root, SETTINGS)
-    old = Registry(SETTINGS.registered_model, root).bundle(
-        MlflowClient().get_model_version_by_alias(SETTINGS.registered_model, "champion")
-    )
-    manifest = json.loads((old / "manifest.json").read_text())
-    (old / "manifest.json").write_text(json.dumps(manifest | {"format": FORMAT - 1}))
-    make_bundle(root, 0.30)
-    assert "worse by more than 0.01" in publish(root, SETTINGS).reason
-    make_bundle(root, 0.45)
-    assert publish(root, SETTINGS).published
+def make_unlike_version_1(root: Path) -> None:
+    """Another manifest, so that it is no version yet."""
+    file = root / "bundle" / MANIFEST
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"note": "shuffled once more"}))
 
 
-def test_a_version_leads_to_its_commit_its_inputs_and_its_gate(root: Path) -> None:
-    make_bundle(root, 0.40)
+def test_a_version_leads_to_its_commit_its_inputs_and_its_trial(root: Path, make: Make) -> None:
+    make("as it was made")
     publish(root, SETTINGS)
     version = MlflowClient().get_model_version(SETTINGS.registered_model, "1")
     assert {"commit", "dvc_lock", "stage_runs", "run_id", "bundle_sha256"} <= set(version.tags)
     assert json.loads(version.tags["dvc_lock"])["outs"] == {"bundle": "0" * 32}
     files = {file.path for file in MlflowClient().list_artifacts(version.tags["run_id"])}
-    assert {"lineage.json", "gate.json"} <= files
+    assert {"lineage.json", "gate.json", "trial.html", "dvc.lock"} <= files
 
 
-def test_a_bundle_with_one_byte_changed_is_not_published(root: Path) -> None:
-    folder = make_bundle(root, 0.40)
-    (folder / "factors.txt").write_text("factors of 0.41")
-    with pytest.raises(BundleError, match=r"factors\.txt has changed"):
+@pytest.mark.slow
+def test_by_hand_a_challenger_waits_until_a_person_promotes_it(root: Path, make: Make) -> None:
+    by_hand = SETTINGS.model_copy(update={"promotion": "by hand"})
+    make("as it was made")
+    outcome = publish(root, by_hand)
+    assert not outcome.published and "tandem promote" in outcome.reason
+    registry = Registry(SETTINGS.registered_model, root)
+    assert registry.champion() is None
+    assert "is version 1 (challenger)" in publish(root, by_hand).reason
+    registry.promote(str(registry.version(CHALLENGER).version))
+    champion = registry.champion()
+    assert champion is not None and state_of(champion) == "champion"
+
+
+@pytest.mark.slow
+def test_of_two_publishers_at_once_the_later_is_held_against_the_winner(root: Path, make: Make) -> None:
+    make("as it was made")
+    program = (
+        "import sys; from pathlib import Path; from flows.publish import publish;"
+        "from flows.settings import NightlySettings;"
+        "print(publish(Path(sys.argv[1]), NightlySettings.model_validate_json(sys.argv[2])).published)"
+    )
+    command = [sys.executable, "-c", program, str(root), SETTINGS.model_dump_json()]
+    both = [subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    published = sorted(one.communicate()[0].split()[-1] for one in both)
+    assert published == ["False", "True"]
+
+
+@pytest.mark.slow
+def test_a_champion_of_an_older_format_is_compared_by_what_it_reported(root: Path, make: Make) -> None:
+    make("as it was made")
+    publish(root, SETTINGS)
+    registry = Registry(SETTINGS.registered_model, root)
+    champion = registry.champion()
+    assert champion is not None
+    old = registry.bundle(champion) / MANIFEST
+    manifest = json.loads(old.read_text())
+    reported = manifest["metrics"] | {"recommender.ndcg_100": 0.99}
+    old.write_text(json.dumps(manifest | {"format": FORMAT - 1, "metrics": reported}))
+    make("another note")
+    assert "recommender.ndcg_100: worse by more than 0.02" in publish(root, SETTINGS).reason
+
+
+def test_a_bundle_with_one_byte_changed_is_not_published(root: Path, make: Make) -> None:
+    file = make("as it was made") / "catalogue" / "shop.json"
+    text = file.read_text()
+    file.unlink()
+    file.write_text(text + " ")
+    with pytest.raises(BundleError, match=r"shop\.json has changed"):
         publish(root, SETTINGS)
     assert Registry(SETTINGS.registered_model, root).champion() is None
 

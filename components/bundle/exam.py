@@ -1,0 +1,132 @@
+"""Examine bundles: what each answers to the same queries, people and sentences, example by example.
+
+Figures that stages report are of that night's data; two bundles are compared fairly by answering the same examination.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from components.bundle.answers import search
+from components.bundle.load import Bundle
+from components.bundle.question import Query
+from components.bundle.ranking import by_history, unit
+from components.ethics.filter import EthicsFilter
+from components.index.live import LiveSegment
+
+Samples = dict[str, pd.Series]
+FIRST, RECOMMENDED = 10, 100
+
+
+@dataclass(frozen=True)
+class Exam:
+    """What bundles are asked: judged queries, people with a hidden part of their history, banned and harmless texts.
+
+    queries: query_id, text, item_id, grade. people: user_id, history, held_out.
+    """
+
+    queries: pd.DataFrame
+    people: pd.DataFrame
+    banned: list[str]
+    harmless: list[str]
+
+    @classmethod
+    def of(cls, folder: Path, most: int, seed: int) -> "Exam":
+        """The test queries and test people of a bundle, its banned sentences and its items' titles; at most so many of each."""
+        draw = np.random.default_rng(seed)
+        queries = pd.read_parquet(folder / "judged_queries.parquet")
+        chosen = draw.permutation(queries["query_id"].unique())[:most]
+        people = pd.read_parquet(folder / "test_users.parquet", columns=["user_id", "history", "held_out"])
+        titles = pd.read_parquet(folder / "catalogue" / "items.parquet", columns=["title"])["title"]
+        banned = EthicsFilter.load(folder / "ethics").sentences
+        return cls(
+            queries[queries["query_id"].isin(chosen)],
+            people.iloc[np.sort(draw.permutation(len(people))[:most])],
+            draw.permutation(banned)[:most].tolist(),
+            draw.permutation(titles.unique())[:most].tolist(),
+        )
+
+
+def examine(bundle: Bundle, exam: Exam, name: str) -> Samples:
+    """A figure of each example, by the name of its metric; the name is shown while it lasts."""
+    return {
+        **_queries(bundle, exam.queries, name),
+        **_people(bundle, exam.people, name),
+        "ethics.recall": _blocked(bundle, exam.banned, f"{name}: banned"),
+        "ethics.false_block_rate": _blocked(bundle, exam.harmless, f"{name}: harmless"),
+    }
+
+
+def ndcg(found: Sequence[str], grades: Mapping[str, float], k: int) -> float:
+    """NDCG@k with gain = grade of items found, best first; 0 where nothing is right."""
+    discount = 1 / np.log2(np.arange(2, k + 2))
+    gains = np.array([grades.get(item, 0.0) for item in found[:k]])
+    ideal = np.sort(np.array(list(grades.values()), float))[::-1][:k]
+    most = float(ideal @ discount[: len(ideal)])
+    return float(gains @ discount[: len(gains)]) / most if most else 0.0
+
+
+def _queries(bundle: Bundle, queries: pd.DataFrame, name: str) -> Samples:
+    """How well each query is answered, at what cost, and how much of the exact nearest the index finds."""
+    rows = {}
+    asked = queries.groupby("query_id", sort=True)
+    for query_id, judged in tqdm(asked, desc=f"{name}: queries", unit="query"):
+        text = str(judged["text"].iloc[0])
+        began = time.process_time()
+        hits = search(bundle, Query(text, k=FIRST)).hits
+        spent = time.process_time() - began
+        grades = dict(zip(judged["item_id"], judged["grade"].astype(float), strict=True))
+        vector = bundle.encoder.encode([text])[0]
+        rows[query_id] = {
+            "search.hybrid_ndcg_10": ndcg([hit.item_id for hit in hits], grades, FIRST),
+            "search.cpu_milliseconds": 1000 * spent,
+            "index.text_recall_10": recall_of_index(bundle.text, vector, FIRST),
+        }
+    return _by_metric(rows)
+
+
+def _people(bundle: Bundle, people: pd.DataFrame, name: str) -> Samples:
+    """How well what is recommended to each person, known by a history, meets what was hidden."""
+    rows = {}
+    columns = (people[column] for column in ("user_id", "history", "held_out"))
+    for user, history, hidden in tqdm(zip(*columns, strict=True), total=len(people), desc=f"{name}: people"):
+        found = [bundle.shelf.row_of(item) for item in history]
+        known = np.array([row for row in found if row is not None], np.int64)
+        allowed = bundle.shelf.on_sale()
+        allowed[known] = False
+        ranking = by_history(bundle, known, np.ones(len(known), np.float32), allowed, RECOMMENDED)
+        ids = [bundle.shelf.id_of(row) for row in ranking.rows[:RECOMMENDED].tolist()]
+        taste = unit(bundle.taste.vectors_of(known).sum(axis=0))
+        rows[user] = {
+            "recommender.ndcg_100": ndcg(ids, dict.fromkeys(hidden, 1.0), RECOMMENDED),
+            "index.taste_recall_10": recall_of_index(bundle.taste, taste, FIRST),
+        }
+    return _by_metric(rows)
+
+
+def _by_metric(rows: Mapping[str, Mapping[str, float]]) -> Samples:
+    frame = pd.DataFrame.from_dict(rows, orient="index", dtype=float)
+    return {str(metric): frame[metric] for metric in frame}
+
+
+def _blocked(bundle: Bundle, texts: Sequence[str], name: str) -> pd.Series:
+    """Whether the filter blocks each text, 1 or 0."""
+    ethics, encoder = bundle.ethics, bundle.encoder
+    blocked = {
+        text: ethics.verdict(encoder.encode(ethics.readings(text, encoder))).blocked
+        for text in tqdm(texts, desc=name)
+    }
+    return pd.Series(blocked, dtype=float)
+
+
+def recall_of_index(segment: LiveSegment, vector: NDArray[np.float32], k: int) -> float:
+    """Share of the k rows nearest to a vector (d,) that the index finds."""
+    found, _ = segment.search(vector, k)
+    exact = np.sort(segment.base.vectors @ vector)[::-1][:k]
+    return float((segment.scores(found, vector) >= exact[-1] - 1e-6).mean()) if len(found) else 0.0
