@@ -13,11 +13,12 @@ import pandas as pd
 import pytest
 
 from components.bundle.load import MANIFEST, Bundle
+from components.bundle.shelf import Shelf
 from components.serving.app import create_app
 from components.stage import hash_file
 from tests.serving.conftest import key_for, listening, settings_in
 
-ITEMS = "catalogue/items.parquet"
+ITEMS, SHELF = "catalogue/items.parquet", "shelf"
 MARK = " (second)"
 
 
@@ -42,9 +43,14 @@ def folders(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> di
     marked = Path(shutil.copytree(bundle_folder, there / "2", copy_function=os.link))
     items = pd.read_parquet(marked / ITEMS)
     (marked / ITEMS).unlink()
-    items.assign(title=items["title"] + MARK).to_parquet(marked / ITEMS, index=False)
+    shutil.rmtree(marked / SHELF)
+    retitled = items.assign(title=items["title"] + MARK)
+    retitled.to_parquet(marked / ITEMS, index=False)
+    Shelf.of(retitled).save(marked / SHELF)
     manifest = json.loads((marked / MANIFEST).read_text())
-    manifest["files"][ITEMS] = hash_file(marked / ITEMS)
+    for name in manifest["files"]:
+        if name == ITEMS or name.startswith(f"{SHELF}/"):
+            manifest["files"][name] = hash_file(marked / name)
     (marked / MANIFEST).unlink()
     (marked / MANIFEST).write_text(json.dumps(manifest))
     broken = Path(shutil.copytree(bundle_folder, there / "3", copy_function=os.link))
