@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 import typer
-from recommender_cold_items import METRICS, describe_books
+from recommender_cold_items import METRICS, describe_books, drawn
 from recommender_data import Split, read_interactions, split
 
 from components.language.adapters import attach, fold
@@ -36,11 +36,8 @@ JUDGED_ITEMS = 1000
 
 
 def shown_items(count: int) -> tuple[Indices, Indices]:
-    """Items that training may see, and a tenth of them that only validation does; the others are hidden from both.
-
-    `judge` hides the same ones, by the same draw.
-    """
-    order = np.random.default_rng(SEED + 1).permutation(count)[round(count * SETTINGS.cold_share) :]
+    """Items that training may see, and a tenth of them that only validation does; the others are hidden from both."""
+    order = np.random.default_rng(SEED).permutation(np.flatnonzero(~drawn(count, SEED)))
     return order[len(order) // 10 :], order[: len(order) // 10]
 
 
@@ -133,7 +130,7 @@ def main(
         return
     chosen = SETTINGS.model_copy(update={"epochs": 1}) if quick else SETTINGS
     reports = {
-        name: judge(parts.train, parts.validation, parts.test, content, chosen)
+        name: judge(parts.train, parts.validation, parts.test, content, drawn(len(texts), SEED), chosen)
         for name, content in {
             "zero_shot": before,
             "tuned": Encoder(model).encode(texts, progress=True),

@@ -11,8 +11,10 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 import typer
+from numpy.typing import NDArray
 from recommender_data import SHARED, read_interactions, split
 
+from components.catalogue.split import COLD_SHARE
 from components.language.encoder import Encoder
 from components.recommender.cold_start import judge
 from components.recommender.interactions import Floats
@@ -26,6 +28,12 @@ def describe_books() -> pd.Series:
     books = pd.read_parquet(SHARED / "goodbooks" / "books.parquet").sort_values("book_id")
     text = books["title"] + ". " + books["authors"] + ". " + books["llama31_description"].fillna("")
     return pd.Series(text.to_numpy(), index=books["book_id"].astype(str))
+
+
+def drawn(count: int, seed: int) -> NDArray[np.bool_]:
+    """Which of so many items are hidden, (i,)."""
+    order = np.random.default_rng(seed + 1).permutation(count)
+    return np.isin(np.arange(count), order[: round(count * COLD_SHARE)])
 
 
 def encode(texts: pd.Series, encoder: Path, words: int, vectors: Path) -> Floats:
@@ -64,7 +72,9 @@ def main(
             learning_rate=0.03,
             seed=seed,
         )
-        reports.append(judge(parts.train, parts.validation, parts.test, content, settings))
+        reports.append(
+            judge(parts.train, parts.validation, parts.test, content, drawn(len(content), seed), settings)
+        )
         typer.echo(json.dumps(reports[-1]), err=True)
     means = {name: round(float(np.mean([report[name] for report in reports])), 4) for name in reports[0]}
     for way in ("popularity", "text", "map"):

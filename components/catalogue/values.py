@@ -8,6 +8,7 @@ from numbers import Real
 import pandas as pd
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f]")
+FITS_ALWAYS = {"season": "all year"}  # the value of an attribute that fits whatever is asked for
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 

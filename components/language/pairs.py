@@ -1,13 +1,15 @@
 """Pairs of texts that belong together, each kind a pure function from tables to pairs."""
 
-import hashlib
 import random
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pandas as pd
 
 from components.catalogue.liking import liked
+from components.catalogue.split import hidden_items, place
 from components.catalogue.tables import read_interactions, read_items, read_judgements, read_queries
+from components.catalogue.values import FITS_ALWAYS
 from components.language.settings import LanguageSettings
 from components.language.taste import likers
 from components.language.text import attributes_of, clean, item_texts
@@ -33,7 +35,12 @@ def title_pairs(items: pd.DataFrame) -> Iterator[Pair]:
 def attribute_pairs(items: pd.DataFrame, chance: random.Random) -> Iterator[Pair]:
     """What a person would type to find an item by its attributes, and the item's text."""
     for item, text in zip(items.to_dict("records"), item_texts(items), strict=True):
-        values = [value for values in attributes_of(item).values() for value in values if value != "all year"]
+        values = [
+            value
+            for name, said in attributes_of(item).items()
+            for value in said
+            if value != FITS_ALWAYS.get(name)
+        ]
         if values:
             words = chance.sample(values, min(len(values), chance.randint(1, 3)))
             yield {
@@ -50,12 +57,13 @@ def taste_pairs(items: pd.DataFrame, interactions: pd.DataFrame, chance: random.
     ordered = liked(interactions).sort_values(["timestamp", "item_id"])
     for _, history in ordered.groupby("user_id", sort=True):
         ids = history["item_id"].tolist()
-        for place in chance.sample(range(max(len(ids) - 1, 0)), min(NEIGHBOURS, max(len(ids) - 1, 0))):
+        steps = list(pairwise(ids))
+        for item, following in chance.sample(steps, min(NEIGHBOURS, len(steps))):
             yield {
-                "anchor": texts[ids[place]],
-                "positive": texts[ids[place + 1]],
+                "anchor": texts[item],
+                "positive": texts[following],
                 "kind": "taste",
-                "item_id": ids[place],
+                "item_id": item,
             }
 
 
@@ -74,10 +82,10 @@ def query_pairs(items: pd.DataFrame, queries: pd.DataFrame, judgements: pd.DataF
 
 def part_of(text: str, held_out_share: float) -> str:
     """Which part a text belongs to, by a hash of it: in every kind of pair and every run it stays on one side."""
-    place = int.from_bytes(hashlib.sha256(clean(text).encode()).digest()[:8], "big") / 2**64
-    if place < held_out_share / 2:
+    drawn = place(clean(text))
+    if drawn < held_out_share / 2:
         return "test"
-    return "validation" if place < held_out_share else "train"
+    return "validation" if drawn < held_out_share else "train"
 
 
 def collect(
@@ -114,11 +122,15 @@ def collect(
 
 @stage(LanguageSettings)
 def main(catalogue: Input, split: Input, pairs: Output, taste: Output, settings: LanguageSettings) -> Counts:
-    """Write the pairs, and who likes which text; only the training users' interactions teach."""
+    """Write the pairs, and who likes which text.
+
+    Taste is learnt from training users and from items that are not hidden when cold start is measured.
+    """
     users = pd.read_parquet(split)
     training = users.loc[users["part"] == "train", "user_id"]
     items, interactions = read_items(catalogue), read_interactions(catalogue)
-    interactions = interactions[interactions["user_id"].isin(training)]
+    met = items.loc[~hidden_items(items["item_id"]), "item_id"]
+    interactions = interactions[interactions["user_id"].isin(training) & interactions["item_id"].isin(met)]
     table = collect(
         items,
         interactions,

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from components.catalogue.split import COLD_SHARE, hidden_items
 from components.catalogue.tables import read_items
 from components.recommender.content_map import ContentMap, unit
 from components.recommender.evaluate import popularity_scorer
@@ -39,7 +40,7 @@ def film_features(films: Path, item_ids: NDArray[np.object_], warm: NDArray[np.b
 def choose_ridge(content: Floats, factors: Floats, settings: RecommenderSettings) -> float:
     """The penalty whose guesses lie nearest to the factors of warm items hidden from the map."""
     order = np.random.default_rng(settings.seed).permutation(len(content))
-    n_hidden = round(len(content) * settings.cold_share)
+    n_hidden = round(len(content) * COLD_SHARE)
     hidden, shown = order[:n_hidden], order[n_hidden:]
     if not len(hidden) or not len(shown):
         return max(settings.cold_ridges)
@@ -66,7 +67,7 @@ def choose_length(
     Some warm items (content (i, c)) are guessed from the others and ranked among them for validation users (u, i);
     the length of best NDCG@100 over all items is taken, the shortest of equal ones.
     """
-    hidden = np.random.default_rng(settings.seed).random(len(content)) < settings.cold_share
+    hidden = np.random.default_rng(settings.seed).random(len(content)) < COLD_SHARE
     learnt = ContentMap.learn(content[~hidden], elsa.matrix[~hidden], ridge)
     history, held_out = rows_with_items(*hold_out(validation, settings.held_out_share, settings.seed))
     shown = Csr(history.multiply(~hidden[None, :]))
@@ -102,17 +103,20 @@ def complete(
 
 
 def judge(
-    train: Csr, validation: Csr, test: Csr, content: Floats, settings: RecommenderSettings
+    train: Csr,
+    validation: Csr,
+    test: Csr,
+    content: Floats,
+    is_hidden: NDArray[np.bool_],
+    settings: RecommenderSettings,
 ) -> dict[str, float]:
-    """Hide a share of the items from ELSA's training and rank them for test users by their content.
+    """Hide some of the items from ELSA's training and rank them for test users by their content.
 
-    train, validation, test: users × warm items. content: (i, c), its first columns the text.
+    train, validation, test: users × warm items. content: (i, c), its first columns the text. is_hidden: (i,).
     Returns recall@20, recall@50 and NDCG@100 over hidden items of the map, of zero-shot text, and of popularity, which knows
     the counts of hidden items and so knows what a new item's map cannot.
     """
-    order = np.random.default_rng(settings.seed + 1).permutation(train.shape[1])
-    n_hidden = round(len(order) * settings.cold_share)
-    hidden, shown = order[:n_hidden], order[n_hidden:]
+    hidden, shown = np.flatnonzero(is_hidden), np.flatnonzero(~is_hidden)
     history, held_out = test[:, shown], test[:, hidden]
     kept = np.flatnonzero((np.diff(history.indptr) > 0) & (np.diff(held_out.indptr) > 0))
     if not len(kept) or not len(shown):
@@ -166,7 +170,8 @@ def main(
     factors, chosen = complete(trained, item_ids, content, parts[1], settings)
     factors.save(item_factors)
     users = [rows_with_items(part[:, np.flatnonzero(warm)])[0] for part in parts]
-    report = judge(users[0], users[1], users[2], content[warm], settings)
+    hidden = hidden_items(item_ids[warm])
+    report = judge(users[0], users[1], users[2], content[warm], hidden, settings)
     report |= {"warm_items": int(warm.sum()), "cold_items": int((~warm).sum())} | chosen
     metrics.write_text(json.dumps(report, indent=2) + "\n")
     return report

@@ -35,7 +35,6 @@ class RecommenderSettings(Settings):
     held_out_share: float = Field(
         0.2, gt=0, lt=1, description="Share of a held-out user's history to be found"
     )
-    cold_share: float = Field(0.2, gt=0, lt=0.5, description="Share of items hidden to measure cold start")
     cold_ridges: tuple[float, ...] = Field(
         (0.1, 1.0, 10.0, 100.0), min_length=1, description="Penalties tried for the map of cold items"
     )

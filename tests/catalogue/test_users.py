@@ -4,7 +4,7 @@ import pandas as pd
 
 from components.catalogue.movielens import natural_title, split_year
 from components.catalogue.settings import CatalogueSettings
-from components.catalogue.split import split_users
+from components.catalogue.split import hidden_items, split_users
 
 
 def test_a_user_keeps_their_part_when_others_come_and_short_histories_train() -> None:
@@ -16,6 +16,13 @@ def test_a_user_keeps_their_part_when_others_come_and_short_histories_train() ->
     assert (after[before.index] == before).all()
     assert set(after[after.index.str.startswith("new")]) == {"train"}
     assert 0.12 < (before == "test").mean() < 0.28
+
+
+def test_an_item_stays_hidden_or_shown_when_others_come() -> None:
+    few = [f"i{n}" for n in range(1000)]
+    hidden = hidden_items(few)
+    assert (hidden_items([*few, "new"])[:1000] == hidden).all()
+    assert 0.15 < hidden.mean() < 0.25
 
 
 def test_titles_read_naturally() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.catalogue.split import hidden_items
 from components.catalogue.tables import typed
 from components.language import pairs
 from components.language.evaluate import judged_queries, known_item_queries
@@ -139,7 +140,7 @@ def test_whatever_the_judgements_anchors_are_on_one_side_and_pairs_are_not_repea
     assert (table["anchor"] != table["positive"]).all()
 
 
-def test_the_stage_teaches_from_training_users_alone(shop, tmp_path):
+def test_the_stage_teaches_taste_from_training_users_and_items_that_are_not_hidden(shop, tmp_path):
     files = tmp_path / "pairs.parquet", tmp_path / "taste.parquet"
     counts = pairs.main(shop / "catalogue", shop / "split.parquet", *files, settings=SETTINGS)
     table = pd.read_parquet(tmp_path / "pairs.parquet")
@@ -148,3 +149,11 @@ def test_the_stage_teaches_from_training_users_alone(shop, tmp_path):
     training = shoppers(garments())
     training = training[training["user_id"].isin([f"u{user}" for user in range(16)])]
     assert set(table.loc[table["kind"] == "taste", "item_id"]) <= set(training["item_id"])
+    items = garments()
+    hidden = items[hidden_items(items["item_id"])]
+    assert 0 < len(hidden) < len(items)
+    taste = table[table["kind"] == "taste"]
+    assert not set(taste["anchor"]) & set(item_texts(hidden))
+    assert not set(taste["positive"]) & set(item_texts(hidden))
+    assert not set(pd.read_parquet(tmp_path / "taste.parquet")["text"]) & set(item_texts(hidden))
+    assert set(hidden["item_id"]) <= set(table.loc[table["kind"] == "title", "item_id"])
