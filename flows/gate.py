@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from components.recommender.metrics import resampled_means
 from flows.settings import GateSettings, Rule
 
 
@@ -122,9 +123,3 @@ def _paired(
         gained = rule.gain and float(np.quantile(resampled, tail / len(gate.rules))) > 0
         return Line(name, new, old, True, "better" if gained else "not worse", low, high, p, gained)
     return Line(name, new, old, False, reason, low, high, p)
-
-
-def resampled_means(values: NDArray[np.float64], resamples: int, seed: int) -> NDArray[np.float64]:
-    """Means of values (n,) drawn anew with replacement, (resamples,): the bootstrap of Efron (1979)."""
-    draw = np.random.default_rng(seed)
-    return np.array([values[draw.integers(0, len(values), len(values))].mean() for _ in range(resamples)])

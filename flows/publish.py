@@ -12,7 +12,7 @@ import mlflow
 import pandas as pd
 from mlflow.entities.model_registry.model_version import ModelVersion
 
-from components.bundle.load import read_figures, verify
+from components.bundle.load import identity_of, read_figures, verify
 from flows.comparison_page import comparison_page, difference
 from flows.gate import Verdict
 from flows.lineage import LOCK, lineage, read_lock
@@ -163,11 +163,6 @@ class Candidate:
             return []
         file = self.root / self.lock[CATALOGUE]["outs"][0]["path"] / "queries.parquet"
         return pd.read_parquet(file, columns=["text"])["text"].tolist()[::-1] if file.is_file() else []
-
-
-def identity_of(folder: Path) -> str:
-    """A bundle is known by its manifest, which holds the hash of every file."""
-    return hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
 
 
 def _sources(root: Path, scratch: Path) -> str:

@@ -117,10 +117,8 @@ def _by_metric(rows: Mapping[str, Mapping[str, float]]) -> Samples:
 
 def _blocked(bundle: Bundle, texts: Sequence[str], name: str) -> pd.Series:
     """Whether the filter blocks each text, 1 or 0."""
-    ethics, encoder = bundle.ethics, bundle.encoder
     blocked = {
-        text: ethics.verdict(encoder.encode(ethics.readings(text, encoder))).blocked
-        for text in tqdm(texts, desc=name)
+        text: bundle.ethics.verdict_on(text, bundle.encoder).blocked for text in tqdm(texts, desc=name)
     }
     return pd.Series(blocked, dtype=float)
 
@@ -128,5 +126,5 @@ def _blocked(bundle: Bundle, texts: Sequence[str], name: str) -> pd.Series:
 def recall_of_index(segment: LiveSegment, vector: NDArray[np.float32], k: int) -> float:
     """Share of the k rows nearest to a vector (d,) that the index finds."""
     found, _ = segment.search(vector, k)
-    exact = np.sort(segment.base.vectors @ vector)[::-1][:k]
+    _, exact = segment.base.exact(vector, k)
     return float((segment.scores(found, vector) >= exact[-1] - 1e-6).mean()) if len(found) else 0.0

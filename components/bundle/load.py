@@ -68,6 +68,11 @@ def read_format(folder: Path) -> int | None:
     return found if isinstance(found, int) else None
 
 
+def identity_of(folder: Path) -> str:
+    """A bundle is known by its manifest, which holds the hash of every file."""
+    return hash_file(folder / MANIFEST)
+
+
 def verify(folder: Path) -> None:
     """Compare every file with the manifest's hash.
 
@@ -128,7 +133,7 @@ class Bundle:
         factors = Factors.load(folder / "item_factors")
         popularity = factors.relative_popularity
         return cls(
-            hash_file(folder / MANIFEST),
+            identity_of(folder),
             _encoder_identity(manifest),
             manifest,
             BundleSettings(**manifest["settings"]),

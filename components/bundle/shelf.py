@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic_core import from_json
 
 from components.bundle.ids import find, key_of, sorted_keys
+from components.catalogue.values import FITS_ALWAYS
 from components.index.growing import Growing
 from components.language.text import attributes_of
 
@@ -32,7 +33,6 @@ ARRAYS = (
 )
 FACETS = "facets.json"
 AT_ONCE = 10_000
-FITS_ALWAYS = {"season": "all year"}
 
 
 class Shelf:

@@ -69,7 +69,7 @@ class EthicsFilter:
 
     def judge(self, text: str, encoder: Encoder) -> Verdict:
         """Judge a text by its worst reading, and log it where it is blocked."""
-        verdict = self.verdict(encoder.encode(self.readings(text, encoder)))
+        verdict = self.verdict_on(text, encoder)
         if verdict.blocked:
             shown = f": {text!r}" if self.log_blocked_texts else ""
             LOG.warning(
@@ -77,6 +77,10 @@ class EthicsFilter:
                 shown, verdict.category, verdict.score, verdict.sentence,
             )  # fmt: skip
         return verdict
+
+    def verdict_on(self, text: str, encoder: Encoder) -> Verdict:
+        """Judge a text by its worst reading, and log nothing."""
+        return self.verdict(encoder.encode(self.readings(text, encoder)))
 
     def readings(self, text: str, encoder: Encoder) -> list[str]:
         """Each way to read a text."""

@@ -31,8 +31,8 @@ def compare(queries: list[str], live: EthicsFilter, changed: EthicsFilter, encod
     """The queries that either filter blocks, what changes for them, and why the changed one blocks."""
     rows = []
     for query in queries:
-        before = live.verdict(encoder.encode(live.readings(query, encoder)))
-        after = changed.verdict(encoder.encode(changed.readings(query, encoder)))
+        before = live.verdict_on(query, encoder)
+        after = changed.verdict_on(query, encoder)
         if before.blocked or after.blocked:
             change = {
                 (True, True): "stays blocked",

@@ -84,11 +84,15 @@ def popularity_lift(ranked: Indices, history: Csr, popularity: Floats) -> float:
     return float(popularity[ranked[ranked >= 0]].mean()) / had if had and (ranked >= 0).any() else 0.0
 
 
+def resampled_means(values: NDArray[np.float64], samples: int, seed: int) -> NDArray[np.float64]:
+    """Means of values (n,) drawn anew with replacement, (samples,): the bootstrap of Efron (1979)."""
+    draw = np.random.default_rng(seed)
+    return np.array([values[draw.integers(0, len(values), len(values))].mean() for _ in range(samples)])
+
+
 def interval(values: NDArray[np.float64], samples: int, seed: int) -> tuple[float, float]:
     """The 95 % bootstrap interval of the mean over users."""
-    draw = np.random.default_rng(seed)
-    means = [values[draw.integers(0, len(values), len(values))].mean() for _ in range(samples)]
-    low, high = np.percentile(means, [2.5, 97.5])
+    low, high = np.percentile(resampled_means(values, samples, seed), [2.5, 97.5])
     return float(low), float(high)
 
 
