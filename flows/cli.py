@@ -263,6 +263,76 @@ def versions() -> None:
 
 
 @app.command()
+def compare(
+    before: Annotated[str, typer.Argument(help="A version's number, or an alias")] = "champion",
+    after: Annotated[str, typer.Argument(help="Another version's number, or an alias")] = "challenger",
+) -> None:
+    """Hold two versions side by side: figures with intervals, settings, data and answers that differ.
+
+    Example: [bold]tandem compare 3 4[/]
+    """
+    from flows.compare import compare as hold_side_by_side
+    from flows.verdict_table import difference_table, verdict_table
+
+    found = hold_side_by_side(ROOT.resolve(), _settings(), before, after)
+    console.print(verdict_table(found.trial.verdict, found.before, found.after))
+    console.print(difference_table(found.settings, found.before, found.after))
+    told = found.trial.fault or "Every rule of the gate holds"
+    console.print(f"{told}.\nWith the data and the answers that differ: {found.page}", soft_wrap=True)
+
+
+@app.command()
+def sweep(
+    stage: Annotated[str, typer.Argument(help="A stage that conf/sweep.yaml has a search for")],
+    trials: Annotated[int | None, typer.Option(min=1, help="How many in all")] = None,
+) -> None:
+    """Try other settings of a stage, chosen by validation data; the graph's outputs stay as they are.
+
+    Example: [bold]tandem sweep elsa --trials 20[/]
+    """
+    from flows.sweep import sweep as search
+    from flows.verdict_table import trials_table
+
+    found = search(ROOT.resolve(), stage, trials)
+    console.print(trials_table(found.trials))
+    changed = {name: value for name, value in found.best.items() if value != found.now[name]}
+    if changed:
+        told = ", ".join(f"{name}: {value} (now {found.now[name]})" for name, value in changed.items())
+        console.print(f"Best: {told}. To use it, write it into {found.settings}, then: tandem run")
+    else:
+        console.print("The settings as they are serve best.")
+
+
+@app.command()
+def reproduce(
+    version: Annotated[str, typer.Argument(help="A version's number, or an alias")] = "champion",
+) -> None:
+    """Make a version again from its commit, in `.tandem/reproduce`, and hold its figures against the published ones.
+
+    Example: [bold]tandem reproduce 3[/]
+    """
+    from flows.reproduce import reproduce as make_again
+
+    again = make_again(ROOT.resolve(), _settings(), version)
+    for figure in (figure for figure in again.figures if not figure.same):
+        console.print(f"{figure.name}: published {figure.published}, now {figure.reproduced}", style="red")
+    for name in again.as_published:
+        console.print(f"Stage {name} was taken as published: its inputs are no longer as they were.")
+    for package in again.other_packages:
+        console.print(f"Made with {package}")
+    same = sum(figure.same for figure in again.figures)
+    bytes_same = again.files - len(again.other_files)
+    console.print(
+        f"{same} of {len(again.figures)} figures and {bytes_same} of {again.files} files are the same; "
+        f"it lies in {again.folder}.",
+        style="green" if again.same else "red",
+        soft_wrap=True,
+    )
+    if not again.same:
+        raise typer.Exit(1)
+
+
+@app.command()
 def rollback() -> None:
     """Give the champion's place back to the version before.
 
@@ -286,22 +356,11 @@ def _settings() -> NightlySettings:
 
 
 def _tell(outcome: "Outcome") -> None:
+    from flows.verdict_table import verdict_table
+
     name = f"{_settings().registered_model}@champion"
     if outcome.verdict is not None:
-        table = Table(title="Gate", title_justify="left", box=None)
-        for heading in ("metric", "candidate", "champion", "better by", "verdict"):
-            table.add_column(heading, justify="left" if heading in ("metric", "verdict") else "right")
-        for line in outcome.verdict.lines:
-            style = "green" if line.passed else "red"
-            known = line.low is not None and line.high is not None
-            table.add_row(
-                line.metric,
-                _figure(line.candidate),
-                _figure(line.champion),
-                f"{line.low:+.4f} to {line.high:+.4f}" if known else "",
-                f"[{style}]{line.reason}[/]",
-            )
-        console.print(table)
+        console.print(verdict_table(outcome.verdict, "champion", "candidate"))
     if outcome.published:
         told = f"[green]Published[/] {name}, version {outcome.version}: {outcome.reason}."
     elif outcome.version is None:
@@ -309,7 +368,3 @@ def _tell(outcome: "Outcome") -> None:
     else:
         told = f"{name} stays version {outcome.version}: {outcome.reason}."
     console.print(told, soft_wrap=True)
-
-
-def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"

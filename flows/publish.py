@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import mlflow
 import pandas as pd
@@ -46,7 +45,7 @@ def publish(root: Path, settings: NightlySettings) -> Outcome:
     standing, known = registry.champion(), registry.version_of(identity_of(folder))
     if known is not None and (reason := _settled(known, standing, settings)):
         return Outcome(number(standing), False, reason)
-    candidate = Candidate(root, folder, lock, registry, settings)
+    candidate = Candidate(root, folder, registry, settings)
     if reason := candidate.refused_before(standing):
         return Outcome(number(standing), False, reason)
     verify(folder)
@@ -85,14 +84,13 @@ class Candidate:
 
     root: Path
     folder: Path
-    lock: dict[str, Any]
     registry: Registry
     settings: NightlySettings
 
     def hold_trial(self, champion: ModelVersion | None) -> tuple[Trial, str]:
         """Hold a trial beside the champion and keep it in MLflow, whatever its verdict; gives the run too."""
         standing = self.registry.bundle(champion) if champion else None
-        trial = hold_trial(self.folder, standing, self._queries(), self.settings.gate)
+        trial = hold_trial(self.folder, standing, asked_queries(self.root), self.settings.gate)
         mlflow.set_experiment("publish")
         with mlflow.start_run(run_name="trial") as run:
             origin = lineage(self.root)
@@ -157,12 +155,14 @@ class Candidate:
             )
         return str(model.model_uri)
 
-    def _queries(self) -> list[str]:
-        """What people asked in the shop's own log, the latest first."""
-        if CATALOGUE not in self.lock:
-            return []
-        file = self.root / self.lock[CATALOGUE]["outs"][0]["path"] / "queries.parquet"
-        return pd.read_parquet(file, columns=["text"])["text"].tolist()[::-1] if file.is_file() else []
+
+def asked_queries(root: Path) -> list[str]:
+    """What people asked in the shop's own log, the latest first; empty where it has none."""
+    lock = read_lock(root) if (root / LOCK).is_file() else {}
+    if CATALOGUE not in lock:
+        return []
+    file = root / lock[CATALOGUE]["outs"][0]["path"] / "queries.parquet"
+    return pd.read_parquet(file, columns=["text"])["text"].tolist()[::-1] if file.is_file() else []
 
 
 def _sources(root: Path, scratch: Path) -> str:

@@ -1,8 +1,8 @@
-"""Settings of the flow and its gate, read from `conf/nightly.yaml`."""
+"""Settings of the flow and its gate, read from `conf/nightly.yaml`, and of sweeps, from `conf/sweep.yaml`."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from components.stage import Settings
 
@@ -48,3 +48,44 @@ class NightlySettings(Settings):
         30, gt=0, description="Time after which a publisher that says nothing no longer holds up others"
     )
     gate: GateSettings = Field(GateSettings(), description="What a new model must hold")
+
+
+class Choices(BaseModel):
+    """Values of a setting, one of which is tried."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    choices: list[bool | int | float | str | None] = Field(min_length=2, description="What may be tried")
+
+
+class Range(BaseModel):
+    """A setting's lowest and highest value; whole numbers are tried where both are whole."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    low: int | float
+    high: int | float
+    log: bool = Field(False, description="Whether to try orders of magnitude alike")
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        if not self.low < self.high or (self.log and self.low <= 0):
+            raise ValueError("low has to be less than high, and more than 0 where log is true")
+        return self
+
+
+class Search(BaseModel):
+    """Which settings of a stage's room are tried, and the validation metric of its MLflow run that chooses."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    metric: str = Field(description="Metric of the stage's run; the best value that it logs counts")
+    better: Literal["higher", "lower"] = Field(description="Which direction is better")
+    trials: int = Field(ge=1, description="How many are tried, the settings as they are first")
+    space: dict[str, Choices | Range] = Field(min_length=1, description="What is tried, by setting")
+
+
+class SweepSettings(Settings):
+    """What may be swept."""
+
+    stages: dict[str, Search] = Field(default_factory=dict, description="Searches by the name of their stage")

@@ -161,7 +161,8 @@ class Elsa(pl.LightningModule):  # type: ignore[misc]
                 f"ELSA, epoch {self.current_epoch}, batch {number}: the loss is {value.item()}. "
                 "Lower learning_rate in the room's settings, and look for weights that are no numbers."
             )
-        self.log("loss", value, on_step=False, on_epoch=True, batch_size=len(batch[2]), sync_dist=True)
+        size = len(batch[2])
+        self.log("loss", value, on_step=False, on_epoch=True, batch_size=size, sync_dist=True, logger=False)
         return value
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

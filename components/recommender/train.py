@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
+from pytorch_lightning.loggers import MLFlowLogger
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
@@ -80,17 +82,20 @@ class BestEpoch(pl.Callback):  # type: ignore[misc]
         """Measure NDCG@100; without validation users every epoch is taken for the best so far."""
         lost = float(trainer.callback_metrics["loss"])  # read by every process, as reading joins their losses
         if trainer.is_global_zero:
-            self.judge(trainer.current_epoch, lost, model)
+            self.judge(trainer, lost, model)
         stale = trainer.current_epoch - self.best_epoch >= self.settings.patience
         trainer.should_stop = trainer.strategy.broadcast(stale)
 
-    def judge(self, epoch: int, lost: float, model: Elsa) -> None:
-        """Add an epoch to the model's curve, and keep its factors if they are the best."""
+    def judge(self, trainer: pl.Trainer, lost: float, model: Elsa) -> None:
+        """Add an epoch to the model's curve and to the run that is tracked, and keep its factors if they are the best."""
+        epoch = trainer.current_epoch
         factors = model.factors().detach().cpu()
         value = mean_ndcg(scorer(factors.numpy()), self.users, self.held_out, self.settings.dimensions)
         model.curve.append({"epoch": epoch, "validation_ndcg_100": round(value, 6), "loss": round(lost, 6)})
         if value > self.best_ndcg or self.held_out.shape[0] == 0:
             self.best_ndcg, self.best_epoch, self.best = value, epoch, factors
+        if trainer.logger is not None:
+            trainer.logger.log_metrics({"validation_ndcg_100": value, "loss": lost}, step=epoch)
         self.progress.set_postfix(loss=f"{lost:.4f}", ndcg=f"{value:.4f}", refresh=False)
         self.progress.update()
 
@@ -153,11 +158,17 @@ def _trainer(settings: RecommenderSettings, best: BestEpoch) -> Any:
         callbacks=[best],
         devices=devices,
         strategy="ddp_spawn" if devices > 1 else "auto",
-        logger=False,
+        logger=_logger(),
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+
+
+def _logger() -> MLFlowLogger | bool:
+    """The stage's own MLflow run, to which training processes log too; False where nothing is tracked."""
+    run = mlflow.active_run()
+    return MLFlowLogger(run_id=run.info.run_id, tracking_uri=mlflow.get_tracking_uri()) if run else False
 
 
 def users_of(split: Path, part: str) -> list[str]:
@@ -175,8 +186,6 @@ def read(catalogue: Path, settings: RecommenderSettings) -> Interactions:
 @stage(RecommenderSettings, tracked=True)
 def main(catalogue: Input, split: Input, elsa: Output, plot: Output, settings: RecommenderSettings) -> Counts:
     """Train ELSA and write the factors of every item that a training user liked."""
-    import mlflow
-
     interactions = read(catalogue, settings)
     users = interactions.of(users_of(split, "train"))
     met = np.asarray((users > 0).sum(axis=0), dtype=np.int64).ravel()
@@ -186,9 +195,6 @@ def main(catalogue: Input, split: Input, elsa: Output, plot: Output, settings: R
     factors = Factors(interactions.item_ids[warm], trained.factors, met[warm], cold, trained.neighbours)
     factors.save(elsa)
     trained.history.to_csv(plot, index=False)
-    for row in trained.history.to_dict("records"):
-        values = {"validation_ndcg_100": row["validation_ndcg_100"], "loss": row["loss"]}
-        mlflow.log_metrics(values, step=int(row["epoch"]))
     best = trained.history["validation_ndcg_100"].max() if len(trained.history) else 0.0
     return {
         "users": users.shape[0],

@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 
 from flows.cli import app
 
-COMMANDS = ("run", "serve", "status", "publish", "rollback", "search", "demo")
+COMMANDS = (
+    "run", "serve", "status", "publish", "promote", "rollback", "versions", "compare", "reproduce", "sweep", "search", "demo"
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)

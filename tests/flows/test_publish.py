@@ -18,8 +18,10 @@ from safetensors.numpy import load_file, save_file
 
 from components.bundle.load import FORMAT, MANIFEST
 from components.bundle.settings import BundleError
+from flows.compare import compare
 from flows.publish import publish
 from flows.registry import CHALLENGER, Registry, RegistryError, prepare_tracking, state_of
+from flows.reproduce import ReproduceError, reproduce
 from flows.settings import GateSettings, NightlySettings, Rule
 
 PROJECT = Path(__file__).parents[2]
@@ -107,6 +109,11 @@ def test_a_better_bundle_wins_a_tie_and_a_worse_one_lose_and_the_one_before_come
     assert "recommender.ndcg_100" in [line.metric for line in gained]
     assert all(line.low is not None and line.low > 0 for line in gained)
 
+    both = compare(root, SETTINGS, "1", "champion")
+    assert (both.before, both.after) == ("version 1", "version 2")
+    assert both.trial.verdict.gained and both.trial.changed is not None
+    assert "only version 1" in Path(both.page).read_text()
+
     make("another note")
     tie = publish(root, SETTINGS)
     assert (tie.version, tie.published) == ("2", False)
@@ -132,6 +139,13 @@ def make_unlike_version_1(root: Path) -> None:
     """Another manifest, so that it is no version yet."""
     file = root / "bundle" / MANIFEST
     file.write_text(json.dumps(json.loads(file.read_text()) | {"note": "shuffled once more"}))
+
+
+def test_a_version_of_no_commit_cannot_be_made_again(root: Path, make: Make) -> None:
+    make("as it was made")
+    publish(root, SETTINGS)
+    with pytest.raises(ReproduceError, match="Version 1 was made outside git"):
+        reproduce(root, SETTINGS, "champion")
 
 
 def test_a_version_leads_to_its_commit_its_inputs_and_its_trial(root: Path, make: Make) -> None:
