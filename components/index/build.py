@@ -1,7 +1,8 @@
 """Build Annoy segments over text vectors and item factors, and measure their recall against the exact answer."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -20,43 +21,45 @@ BLOCK = 65_536
 Vectors = NDArray[np.float32]
 
 
-def main_directions(vectors: Vectors, settings: IndexSettings) -> Vectors:
-    """The fewest directions (d, r) that keep the chosen share of the squared lengths of vectors (i, d).
-
-    Tastes spread over more of them than texts do.
-    """
-    squares = np.zeros((vectors.shape[1], vectors.shape[1]))
-    for start in range(0, len(vectors), BLOCK):
-        block = vectors[start : start + BLOCK]
-        squares += block.T @ block
-    lengths, directions = np.linalg.eigh(squares)
-    kept = np.cumsum(lengths[::-1]) / max(float(lengths.sum()), 1e-12)
-    enough = int(np.searchsorted(kept, settings.kept_share)) + 1
-    count = min(vectors.shape[1], max(settings.directions, enough))
-    return np.ascontiguousarray(directions[:, ::-1][:, :count], dtype=np.float32)
-
-
-def lift(vectors: Vectors) -> Vectors:
-    """Give rows (i, d) one more number that makes them equally long, (i, d + 1).
+def lift(vectors: Vectors) -> Iterator[Vectors]:
+    """Give rows (i, d) one more number that makes them equally long, (b, d + 1) a block.
 
     For a query with 0 there, rows of largest inner product are then the nearest ones (Bachrach et al., Speeding
     Up the Xbox Recommender System Using a Euclidean Transformation for Inner-Product Spaces, RecSys 2014).
     """
-    squared = (vectors.astype(np.float64) ** 2).sum(axis=1)
-    missing = np.sqrt(squared.max(initial=0) - squared)
-    return np.hstack([vectors, missing[:, None].astype(np.float32)])
+    squared = np.einsum("id,id->i", vectors, vectors, dtype=np.float64)
+    missing = np.sqrt(squared.max(initial=0) - squared).astype(np.float32)
+    for start in range(0, len(vectors), BLOCK):
+        part = slice(start, start + BLOCK)
+        yield np.hstack([vectors[part], missing[part, None]])
+
+
+def main_directions(blocks: Iterable[Vectors], settings: IndexSettings) -> Vectors:
+    """The fewest directions (d, r) that keep the chosen share of the squared lengths of vectors, (b, d) a block.
+
+    Tastes spread over more of them than texts do.
+    """
+    squares = np.zeros((1, 1))
+    for block in blocks:
+        squares = squares + block.T @ block
+    lengths, directions = np.linalg.eigh(squares)
+    kept = np.cumsum(lengths[::-1]) / max(float(lengths.sum()), 1e-12)
+    enough = int(np.searchsorted(kept, settings.kept_share)) + 1
+    count = min(len(squares), max(settings.directions, enough))
+    return np.ascontiguousarray(directions[:, ::-1][:, :count], dtype=np.float32)
 
 
 def build(vectors: Vectors, folder: Path, name: str, settings: IndexSettings) -> dict[str, float]:
     """Write the files of a segment of vectors (i, d) and describe them; the same vectors make the same bytes.
 
     Euclidean trees over few dimensions inspect more rows in the same time than angular ones over all, and find more.
+    Beside the vectors no more than a block is in memory.
     """
-    lifted = lift(vectors)
-    directions = main_directions(lifted, settings)
+    directions = main_directions(lift(vectors), settings)
     annoy = AnnoyIndex(directions.shape[1], "euclidean")
     annoy.set_seed(settings.seed)
-    for row, vector in enumerate(tqdm(lifted @ directions, desc=f"index {name}", unit="item")):
+    short = chain.from_iterable(block @ directions for block in lift(vectors))
+    for row, vector in enumerate(tqdm(short, desc=f"index {name}", unit="item", total=len(vectors))):
         annoy.add_item(row, vector)
     annoy.build(settings.trees, n_jobs=1)
     annoy.save(str(folder / f"{name}.ann"))
@@ -66,7 +69,7 @@ def build(vectors: Vectors, folder: Path, name: str, settings: IndexSettings) ->
         "rows": vectors.shape[0],
         "dims": vectors.shape[1],
         "directions": directions.shape[1],
-        "length": float(np.linalg.norm(lifted[0])),
+        "length": float(np.linalg.norm(next(lift(vectors))[0])),
         "bytes": (folder / f"{name}.ann").stat().st_size,
     }
 

@@ -119,8 +119,10 @@ class LiveSegment:
 
 def merge(base: Segment, rows: Rows, vectors: Scores, folder: Path, name: str) -> Segment:
     """Write a base and what lies beside it into a folder as a new base, and open it; the old one stays as it is."""
-    whole = np.empty((max(len(base), int(rows.max(initial=-1)) + 1), base.vectors.shape[1]), np.float32)
+    shape = (max(len(base), int(rows.max(initial=-1)) + 1), base.vectors.shape[1])
+    whole = np.lib.format.open_memmap(folder / "whole.npy", "w+", np.float32, shape)
     whole[: len(base)] = base.vectors
     whole[rows] = vectors
     write_index({name: whole}, folder, base.settings)
+    (folder / "whole.npy").unlink()
     return Segment.open(folder, name)
