@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from flows.abandoned import mark
 from flows.nightly import RunError, nightly
-from flows.stages import mark
 
 Ran = Callable[[], list[str]]
 
