@@ -128,14 +128,13 @@ def _named(graph: Sequence[Node], names: Iterable[str]) -> set[str]:
 
 
 def _reasons(changes: list[object]) -> list[str]:
-    """DVC's status of one stage as short sentences."""
+    """DVC's status of one stage as short sentences: what has changed, and how."""
     reasons = []
     for change in changes:
+        for paths in change.values() if isinstance(change, dict) else ():
+            for path, state in dict(paths).items():
+                keys = state if isinstance(state, dict) else {"": state}
+                reasons += [f"{path}{key and f', {key}'}: {how}" for key, how in keys.items()]
         if isinstance(change, str):
             reasons.append(change)
-        elif isinstance(change, dict):
-            for kind, paths in change.items():
-                reasons += [
-                    f"{kind.replace('changed ', '')} {path}: {state}" for path, state in dict(paths).items()
-                ]
     return reasons

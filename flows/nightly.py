@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Annotated, Any
@@ -20,7 +21,7 @@ from prefect.tasks import exponential_backoff
 from pydantic import Field
 
 from components.stage import TandemError
-from flows import artifacts, feed
+from flows import artifacts, feed, lock_file
 from flows.abandoned import crash_last, end_abandoned, free_locks, remember
 from flows.graph import Node, read_graph, select
 from flows.notify import notify
@@ -77,6 +78,8 @@ class Run:
     def _end(self, result: Result) -> None:
         self.progress.end(result.name, result.state, result.seconds)
         self.results[result.name] = result
+        if result.state != "cached":
+            lock_file.keep(self.root)
 
 
 def tell(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
@@ -114,13 +117,7 @@ def nightly(
     """
     root = root.resolve()
     settings = NightlySettings.read(root / SETTINGS)
-    (root / WORK).mkdir(exist_ok=True)
-    lock = filelock.FileLock(root / WORK / "run.lock")
-    try:
-        held = lock.acquire(timeout=wait_minutes * 60, poll_interval=0.5)
-    except filelock.Timeout:
-        raise RunError(f"Another run is on in {root}. Wait for its end, then run again.") from None
-    with held:
+    with _alone(root, wait_minutes):
         _tidy(root, settings)
         prepare_tracking(root)
         take_told(root)
@@ -135,10 +132,24 @@ def nightly(
         return publish_bundle(root, bundle, settings) if publishing else None
 
 
+def _alone(root: Path, wait_minutes: float) -> AbstractContextManager[object]:
+    """Hold the folder's lock, so that no other run is on in it."""
+    try:
+        (root / WORK).mkdir(exist_ok=True)
+        lock = filelock.FileLock(root / WORK / "run.lock")
+        return lock.acquire(timeout=wait_minutes * 60, poll_interval=0.5)
+    except filelock.Timeout:
+        raise RunError(f"Another run is on in {root}. Wait for its end, then run again.") from None
+    except OSError as fault:
+        raise RunError(f"{root / WORK} cannot be written to: {fault}. Mend that, then run again.") from None
+
+
 def _tidy(root: Path, settings: NightlySettings) -> None:
     """End what a killed run left behind, and take note of this one."""
     end_abandoned(root)
     free_locks(root)
+    lock_file.mend(root)
+    lock_file.keep(root)
     crashed = crash_last(root)
     if crashed is not None:
         notify(settings.notify, f"Tandem: {crashed} crashed", "Its process was killed; a new run goes on.")
