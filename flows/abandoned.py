@@ -2,7 +2,10 @@
 
 import json
 import os
+import time
 from collections.abc import Mapping
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,6 +20,7 @@ from prefect.states import Crashed
 ROOT_VARIABLE, STAGE_VARIABLE = "TANDEM_RUN_ROOT", "TANDEM_RUN_STAGE"
 DVC_LOCKS = Path(".dvc/tmp/rwlock")
 LAST_RUN = Path(".tandem/last-run")
+TIMES = 100
 
 
 def mark(root: Path, stage: str = "") -> dict[str, str]:
@@ -24,68 +28,64 @@ def mark(root: Path, stage: str = "") -> dict[str, str]:
     return {ROOT_VARIABLE: str(root.resolve())} | ({STAGE_VARIABLE: stage} if stage else {})
 
 
-def end_abandoned(root: Path) -> int:
-    """End the processes of a run that was killed; returns how many there were. Call it with the run's lock held."""
+def end_abandoned(root: Path) -> bool:
+    """End the processes of a run that was killed; returns whether there were some. Call it with the run's lock held."""
     me = psutil.Process()
     mine = {me.pid, *(process.pid for process in [*me.parents(), *me.children(recursive=True)])}
-    return _end([process for process in _marked(mark(root)) if process.pid not in mine])
+    return _end(mark(root), mine)
 
 
-def end_stage(root: Path, stage: str) -> int:
-    """End every process of a stage under way, those that it started included; returns how many there were."""
-    return _end(_marked(mark(root, stage)))
+def end_stage(root: Path, stage: str) -> bool:
+    """End every process of a stage under way, those that it started included; returns whether there were some."""
+    return _end(mark(root, stage), set())
+
+
+def _end(marks: Mapping[str, str], spared: set[int]) -> bool:
+    """Kill what carries the marks until there is no more of it: one may start another while it is looked for.
+
+    None of them is waited for: a child's exit status is its parent's to read, once.
+    """
+    found = False
+    for _ in range(TIMES):
+        processes = [process for process in _marked(marks) if process.pid not in spared]
+        if not processes:
+            break
+        found = True
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        time.sleep(0.1)
+    return found
 
 
 def _marked(marks: Mapping[str, str]) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
-        try:
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             if marks.items() <= process.environ().items():
                 found.append(process)
-        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-            continue
     return found
 
 
-def _end(processes: list[psutil.Process]) -> int:
-    for process in processes:
-        try:
-            process.kill()
-        except psutil.NoSuchProcess:
-            continue
-    psutil.wait_procs(processes, timeout=10)
-    return len(processes)
+def free_locks(root: Path) -> bool:
+    """Drop DVC's locks if all their holders have ended, though others have their numbers now; returns whether it did.
 
-
-def free_locks(root: Path) -> int:
-    """Drop DVC's locks whose holder has ended, though another process has its number now; returns how many.
-
-    DVC itself drops locks of numbers that no process has. Whoever started after the locks were last written
-    never held one: after a restart of the machine numbers are given anew.
+    DVC itself drops locks of numbers that no process has, and that is not enough: after a restart of a machine or a
+    container numbers are given anew. Whoever started after the locks were last written never held one.
     """
     file = root / DVC_LOCKS
+    if not file.is_file():
+        return False
     try:
-        written, locks = file.stat().st_mtime, json.loads(file.read_text())
-    except (FileNotFoundError, ValueError):
-        file.unlink(missing_ok=True)  # half written: nobody holds what it told of
-        return 0
-    held = [(path, [info]) for path, info in locks.get("write", {}).items()] + [
-        *locks.get("read", {}).items()
-    ]
-    gone = {info["pid"] for _, infos in held for info in infos if not _was_there(int(info["pid"]), written)}
-    kept = {
-        "write": {path: info for path, info in locks.get("write", {}).items() if info["pid"] not in gone},
-        "read": {
-            path: left
-            for path, infos in locks.get("read", {}).items()
-            if (left := [info for info in infos if info["pid"] not in gone])
-        },
-    }
-    if gone:
-        part = file.with_suffix(".part")
-        part.write_text(json.dumps(kept))
-        part.replace(file)
-    return len(gone)
+        locks = json.loads(file.read_text())
+    except ValueError:  # half written: nobody holds what it told of
+        locks = {}
+    infos = [*locks.get("write", {}).values(), *chain.from_iterable(locks.get("read", {}).values())]
+    written = file.stat().st_mtime
+    if any(_was_there(int(info["pid"]), written) for info in infos):
+        return False
+    file.unlink()
+    return True
 
 
 def _was_there(number: int, at: float) -> bool:

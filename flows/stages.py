@@ -61,9 +61,6 @@ def reproduce(name: str, root: Path, log: Path, minutes: float, show: Callable[[
         over.set()
         end_stage(root, name)
 
-    limit = threading.Timer(minutes * 60, end)
-    limit.daemon = True
-    limit.start()
     with (
         log.open("w") as file,
         subprocess.Popen(
@@ -75,6 +72,9 @@ def reproduce(name: str, root: Path, log: Path, minutes: float, show: Callable[[
             stderr=subprocess.STDOUT,
         ) as process,
     ):
+        limit = threading.Timer(minutes * 60, end)
+        limit.daemon = True
+        limit.start()
         assert process.stdout is not None
         for line in _split(process.stdout.fileno()):
             show(line)
@@ -84,7 +84,7 @@ def reproduce(name: str, root: Path, log: Path, minutes: float, show: Callable[[
     limit.cancel()
     if over.is_set():
         lines.append(f"It took longer than {minutes:g} minutes: see stage_minutes in conf/nightly.yaml.")
-    if process.returncode != 0:
+    if process.returncode != 0 or over.is_set():
         raise _fault(lines, log, over.is_set())
     return Result(name, _state(name, lines), time.monotonic() - started)
 
