@@ -24,17 +24,19 @@ ACCEPTED = Path(".tandem/accepted-feed.json")
 def check_feed(root: Path, graph: Sequence[Node], registry: Registry) -> list[Finding]:
     """Judge the catalogue that the graph has read, and leave the figures in Prefect's page of the run.
 
-    What was accepted last is kept in `.tandem`; where that is lost, the champion's bundle has the feed it is made of.
-    Raises FeedError naming what is beyond its limit.
+    A feed that holds every limit is what the next is held against. It is kept in `.tandem`; where that is lost, the
+    champion's bundle has the feed it is made of. Raises FeedError naming what is beyond its limit.
     """
     accepted = root / ACCEPTED
     if not accepted.is_file():
         _restore(accepted, registry)
     known = json.loads(accepted.read_text()) if accepted.is_file() else None
-    findings = judge(_read(root, graph), known, CatalogueSettings.read(root / CONF).feed)
+    feed = _read(root, graph)
+    findings = judge(feed, known, CatalogueSettings.read(root / CONF).feed)
     rows = [asdict(finding) for finding in findings]
     create_table_artifact(rows, key="feed", description="The feed beside the last accepted one")
     demand(findings)
+    _write(accepted, feed)
     return findings
 
 

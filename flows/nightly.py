@@ -126,8 +126,6 @@ def nightly(
         run_stages(root, settings, graph, chosen)
         if BUNDLE not in {node.name for node in chosen}:
             return None
-        if feed.STAGE in {node.name for node in graph}:
-            feed.accept_feed(root, graph)
         bundle = root / next(node for node in graph if node.name == BUNDLE).outputs[0]
         return publish_bundle(root, bundle, settings) if publishing else None
 
