@@ -7,6 +7,7 @@ from pathlib import Path
 
 import mlflow
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from components.bundle.load import read_figures
@@ -59,23 +60,27 @@ def show_metrics(folder: Path, registry: Registry) -> None:
 
 
 def _runs_since(started: float) -> dict[str, str]:
-    """MLflow runs by the module of their stage: a link where the tracking server has pages, or else the number."""
+    """MLflow runs by the module of their stage: a link where the tracking server has pages, or else the number.
+
+    None where MLflow does not answer: then that is what failed the stages, whose faults matter more.
+    """
     server = mlflow.get_tracking_uri()
-    found = mlflow.search_runs(
-        search_all_experiments=True,
-        filter_string=f"attributes.start_time >= {int(started * 1000)}",
-        order_by=["attributes.start_time ASC"],
-        output_format="list",
-    )
-    return {
-        run.data.tags[
-            "stage"
-        ]: f"[{run.info.run_id}]({server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id})"
-        if server.startswith("http")
-        else run.info.run_id
-        for run in found
-        if "stage" in run.data.tags
-    }
+    try:
+        found = mlflow.search_runs(
+            search_all_experiments=True,
+            filter_string=f"attributes.start_time >= {int(started * 1000)}",
+            order_by=["attributes.start_time ASC"],
+            output_format="list",
+        )
+    except MlflowException:
+        return {}
+    links = {}
+    for run in found:
+        if "stage" in run.data.tags:
+            page = f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+            link = f"[{run.info.run_id}]({page})" if server.startswith("http") else run.info.run_id
+            links[run.data.tags["stage"]] = link
+    return links
 
 
 def _draw(file: Path, plot: Plot) -> str:
