@@ -119,6 +119,20 @@ def serve(
 
 
 @app.command()
+def serve_flows(
+    look_seconds: Annotated[float, typer.Option(min=0.1, help="Seconds between looks into the inbox")] = 10,
+) -> None:
+    """Run the deployments of prefect.yaml when their time has come, or the inbox has new files.
+
+    Example: [bold]tandem serve-flows[/]
+    """
+    from flows.deployments import serve_flows as serve_deployments
+
+    _find_prefect()
+    serve_deployments(ROOT, look_seconds)
+
+
+@app.command()
 def search(
     query: Annotated[str, typer.Argument(help="What a person would type")],
     user: Annotated[str | None, typer.Option(help="Whose taste the answer is fitted to")] = None,
