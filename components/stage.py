@@ -29,6 +29,8 @@ import typer
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from components.temporary import EXIT_STATUS, may_pass
+
 Input = Annotated[Path, "input"]
 Output = Annotated[Path, "output"]
 Counts = Mapping[str, int | float | str]
@@ -127,7 +129,10 @@ class Stage(Generic[P]):
         return counts
 
     def cli(self) -> None:
-        """Run as a command: paths as arguments, settings from the room's file, faults as one message."""
+        """Run as a command: paths as arguments, settings from the room's file, faults as one message.
+
+        Exits 2 after a fault that a person can mend, 75 (EX_TEMPFAIL) after one that may pass by itself.
+        """
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
         app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
         app.command(help=inspect.getdoc(self.main))(self._command())
@@ -142,6 +147,13 @@ class Stage(Generic[P]):
             except TandemError as fault:
                 typer.secho(str(fault), err=True, fg="red")
                 raise typer.Exit(2) from None
+            except Exception as fault:
+                if not may_pass(fault):
+                    raise
+                typer.secho(
+                    f"{self.name} could not go on: {fault}. It may pass: run again.", err=True, fg="red"
+                )
+                raise typer.Exit(EXIT_STATUS) from fault
             summary = ", ".join(f"{name} {value}" for name, value in counts.items())
             typer.echo(f"{self.name} done in {time.monotonic() - started:.1f} s: {summary}", err=True)
 

@@ -46,17 +46,35 @@ def main() -> None:
 
 
 @app.command()
-def run() -> None:
+def run(
+    only: Annotated[
+        list[str] | None, typer.Option(help="Run only this stage or room; may be given again")
+    ] = None,
+    onward: Annotated[
+        list[str] | None, typer.Option("--from", help="Run this stage or room, and all that hang on it")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="Say which stages would run and why; run none")] = False,
+    publishing: Annotated[
+        bool, typer.Option("--publish/--no-publish", help="Judge and publish the bundle in the end")
+    ] = True,
+    wait_minutes: Annotated[float, typer.Option(min=0, help="How long to wait for another run's end")] = 0,
+) -> None:
     """Run what has changed, judge the result, publish it.
 
-    Example: [bold]tandem run[/]
+    Example: [bold]tandem run --from language[/]
     """
+    from flows.abandoned import mark
     from flows.nightly import nightly
-    from flows.stages import mark
 
+    if dry_run:
+        _preview(only or [], onward or [])
+        return
+    _find_prefect()
     os.environ |= mark(ROOT)  # for the temporary API, which outlives a run that is killed
-    outcome = nightly(ROOT)
-    assert outcome is not None
+    outcome = nightly(ROOT, publishing, only, onward, wait_minutes)
+    if outcome is None:
+        console.print("The stages asked for are up to date; nothing is judged or published.")
+        return
     _tell(outcome)
     if outcome.version is None:
         raise typer.Exit(1)
@@ -80,7 +98,7 @@ def demo(
     os.chdir(open_workspace(ROOT.resolve(), source))
     _use_prefect_of(Path.cwd())
     os.environ["PYTHONPATH"] = str(Path.cwd())
-    run()
+    run(None, None, False, True, 0)
     if serving:
         serve(host, port)
 
@@ -98,6 +116,20 @@ def serve(
     from flows.service import listen
 
     listen(host, port, workers)
+
+
+@app.command()
+def serve_flows(
+    look_seconds: Annotated[float, typer.Option(min=0.1, help="Seconds between looks into the inbox")] = 10,
+) -> None:
+    """Run the deployments of prefect.yaml when their time has come, or the inbox has new files.
+
+    Example: [bold]tandem serve-flows[/]
+    """
+    from flows.deployments import serve_flows as serve_deployments
+
+    _find_prefect()
+    serve_deployments(ROOT, look_seconds)
 
 
 @app.command()
@@ -202,16 +234,9 @@ def status() -> None:
 
     Example: [bold]tandem status[/]
     """
-    from flows.graph import read_graph
     from flows.registry import Registry
 
-    table = Table(box=None)
-    for heading in ("stage", "state", "why it would run"):
-        table.add_column(heading)
-    for node in read_graph(ROOT):
-        state = "[yellow]to run[/]" if node.reasons else "[green]up to date[/]"
-        table.add_row(node.name, state, "; ".join(node.reasons[:3]))
-    console.print(table)
+    _preview([], [])
     champion = Registry(_settings().registered_model, ROOT).champion()
     console.print(f"Champion: version {champion.version}" if champion else "No champion yet: tandem run")
 
@@ -342,6 +367,49 @@ def rollback() -> None:
 
     before, now = Registry(_settings().registered_model, ROOT).rollback()
     console.print(f"Champion was version {before}, is version {now}.")
+
+
+@app.command()
+def accept_feed() -> None:
+    """Take the present data for what later feeds are held against: their volume, columns and spread are right.
+
+    Example: [bold]tandem accept-feed[/]
+    """
+    from flows.feed import accept_feed as accept
+    from flows.graph import read_graph
+
+    rows = accept(ROOT.resolve(), read_graph(ROOT))
+    told = ", ".join(f"{count} {name}" for name, count in rows.items() if count)
+    console.print(f"Later feeds are held against this one: {told}.")
+
+
+def _preview(only: list[str], onward: list[str]) -> None:
+    """Print which stages would run and why."""
+    from flows.graph import read_graph, select, why
+
+    table = Table(box=None)
+    for heading in ("stage", "state", "why it would run"):
+        table.add_column(heading)
+    for name, reasons in why(select(read_graph(ROOT), only, onward)).items():
+        state = "[yellow]to run[/]" if reasons else "[green]up to date[/]"
+        table.add_row(name, state, "; ".join(reasons[:3]))
+    console.print(table)
+
+
+def _find_prefect() -> None:
+    """Raise a message where PREFECT_API_URL names a server that does not answer."""
+    from prefect.client.orchestration import get_client
+
+    address = os.environ.get("PREFECT_API_URL")
+    if address is None:
+        return
+    with get_client(sync_client=True) as client:
+        fault = client.api_healthcheck()
+    if fault is not None:
+        raise TandemError(
+            f"Prefect does not answer at {address}: {fault}. "
+            "Start it, or unset PREFECT_API_URL: a run then has a temporary one of its own."
+        )
 
 
 def _use_prefect_of(workspace: Path) -> None:

@@ -39,6 +39,19 @@ class NightlySettings(Settings):
     heartbeat_seconds: float = Field(
         15, gt=0, description="Seconds between progress lines without a terminal"
     )
+    stage_minutes: float = Field(720, gt=0, description="Minutes that a stage may take before it is ended")
+    stage_minutes_of: dict[str, float] = Field(
+        default_factory=dict, description="The same for single stages, by name"
+    )
+    retries: int = Field(
+        3, ge=0, le=20, description="Further tries of a stage after a fault that may pass (network, lock)"
+    )
+    retry_seconds: float = Field(
+        10, gt=0, description="Seconds before the first further try; twice as long before each after it"
+    )
+    notify: tuple[str, ...] = Field(
+        (), description="Prefect notification blocks, type/name, told when a run fails or publishes"
+    )
     registered_model: str = Field("tandem", min_length=1, description="Name in the MLflow registry")
     promotion: Literal["automatic", "by hand"] = Field(
         "automatic",

@@ -4,22 +4,37 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from signal import SIGKILL
 from typing import Literal
 
-import psutil
+from components.temporary import EXIT_STATUS
+from flows.abandoned import end_stage, mark
 
 State = Literal["ran", "cached", "restored"]
-ROOT_VARIABLE = "TANDEM_RUN_ROOT"
 LOG_LINES_SHOWN = 25
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+EXITED = re.compile(r"failed to run: .*, exited with (-?\d+)$")
+BUSY = "is busy, it is being blocked by"
+KILLED = {-SIGKILL, 128 + SIGKILL}
 
 
 class StageError(Exception):
-    """A stage that ended badly, with the last lines that it printed and where the rest is."""
+    """A stage that ended badly, with the last lines that it printed and where the rest is.
+
+    may_pass: whether it is worth another try as it is: the stage exited with EX_TEMPFAIL, or another holds its files.
+    """
+
+    def __init__(self, message: str, may_pass: bool) -> None:
+        super().__init__(message, may_pass)
+        self.message, self.may_pass = message, may_pass
+
+    def __str__(self) -> str:
+        return self.message
 
 
 @dataclass(frozen=True)
@@ -31,62 +46,64 @@ class Result:
     seconds: float
 
 
-def reproduce(name: str, root: Path, log: Path, show: Callable[[str], None]) -> Result:
+def reproduce(name: str, root: Path, log: Path, minutes: float, show: Callable[[str], None]) -> Result:
     """Bring one stage up to date with DVC, passing each line of its progress to `show`.
 
-    Raises StageError with the stage's last lines.
+    Raises StageError with the stage's last lines, also after so many minutes, when all its processes are ended.
     """
     started = time.monotonic()
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
     lines: list[str] = []
+    over = threading.Event()
+
+    def end() -> None:
+        over.set()
+        end_stage(root, name)
+
     with (
         log.open("w") as file,
         subprocess.Popen(
             command,
             cwd=root,
-            env=_environment(root),
+            env=_environment(root, name),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         ) as process,
     ):
+        limit = threading.Timer(minutes * 60, end)
+        limit.daemon = True
+        limit.start()
         assert process.stdout is not None
         for line in _split(process.stdout.fileno()):
             show(line)
             lines.append(line)
             file.write(line + "\n")
             file.flush()
-    if process.returncode != 0:
-        raise StageError("\n".join([*_worth_showing(lines), f"All that it printed: {log}"]))
+    limit.cancel()
+    if over.is_set():
+        lines.append(f"It took longer than {minutes:g} minutes: see stage_minutes in conf/nightly.yaml.")
+    if process.returncode != 0 or over.is_set():
+        raise _fault(lines, log, over.is_set())
     return Result(name, _state(name, lines), time.monotonic() - started)
 
 
-def end_abandoned(root: Path) -> int:
-    """End the processes of a run that was killed; returns how many there were. Call it with the run's lock held."""
-    me = psutil.Process()
-    mine = {me.pid, *(process.pid for process in [*me.parents(), *me.children(recursive=True)])}
-    abandoned = []
-    for process in psutil.process_iter():
-        try:
-            if process.pid not in mine and process.environ().get(ROOT_VARIABLE) == str(root.resolve()):
-                process.kill()
-                abandoned.append(process)
-        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-            continue
-    psutil.wait_procs(abandoned, timeout=10)
-    return len(abandoned)
+def _fault(lines: list[str], log: Path, too_long: bool) -> StageError:
+    """What a stage that ended badly printed last, with a word on a kill by the system."""
+    statuses = [int(found[1]) for line in lines if (found := EXITED.search(line))]
+    status = statuses[-1] if statuses else None
+    said = _worth_showing(lines)
+    if status in KILLED and not too_long:
+        said.append("It was killed from outside: most often because memory ran out.")
+    may_pass = status == EXIT_STATUS or any(BUSY in line for line in lines)
+    return StageError("\n".join([*said, f"All that it printed: {log}"]), may_pass)
 
 
-def mark(root: Path) -> dict[str, str]:
-    """What a process has in its environment by which a later run knows it for one of an earlier run."""
-    return {ROOT_VARIABLE: str(root.resolve())}
-
-
-def _environment(root: Path) -> dict[str, str]:
+def _environment(root: Path, name: str) -> dict[str, str]:
     """The stage's commands use this Python, and carry the run's mark."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    return os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"} | mark(root)
+    return os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"} | mark(root, name)
 
 
 def _split(descriptor: int) -> Iterator[str]:

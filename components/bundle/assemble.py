@@ -9,6 +9,7 @@ from components.bundle.histories import Histories
 from components.bundle.load import FORMAT, MANIFEST
 from components.bundle.settings import BundleSettings
 from components.bundle.shelf import Shelf
+from components.catalogue.profile import PROFILE
 from components.catalogue.tables import interaction_parts, read_items, read_shop
 from components.language.lexical import Lexical
 from components.language.text import matched_texts
@@ -74,6 +75,7 @@ def main(
         "catalogue/items.parquet": catalogue / "items.parquet",
         "catalogue/interactions.parquet": catalogue / "interactions.parquet",
         "catalogue/shop.json": catalogue / "shop.json",
+        "catalogue/profile.json": catalogue / PROFILE,
         "model": model,
         "query_model": query_model,
         "judged_queries.parquet": queries,

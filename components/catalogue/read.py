@@ -5,6 +5,7 @@ import json
 from components.catalogue.check import check
 from components.catalogue.folder import read_folder
 from components.catalogue.movielens import read_movielens
+from components.catalogue.profile import PROFILE, profile
 from components.catalogue.settings import CatalogueSettings
 from components.catalogue.tables import write_table
 from components.catalogue.told import FOLDER, with_told
@@ -31,6 +32,7 @@ def main(
         write_table(name, frame, catalogue)
     shop = raw.shop | ({"told": through} if through else {})
     (catalogue / "shop.json").write_text(json.dumps(shop, indent=1, ensure_ascii=False) + "\n")
+    (catalogue / PROFILE).write_text(json.dumps(profile(tables, settings.source), indent=1) + "\n")
     aside = tables["quarantine"]["table"].value_counts()
     counts = {name: len(frame) for name, frame in tables.items() if name != "quarantine"}
     counts |= {f"quarantined_{name}": int(aside.get(name, 0)) for name in counts}

@@ -2,9 +2,36 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from components.stage import Settings
+
+
+class FeedLimits(BaseModel):
+    """What a feed must hold before anything is trained on it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    set_aside: float = Field(
+        default=0.2, ge=0, le=1, description="Share of a table's rows that may be set aside"
+    )
+    doubled: float = Field(
+        default=0.2, ge=0, le=1, description="Share of items or interactions that may be doubles"
+    )
+    fresh_days: float | None = Field(
+        default=None, gt=0, description="Days that the newest interaction may be old; null: any age"
+    )
+    fewer: float = Field(
+        default=0.5, ge=0, le=1, description="Rows must be at least this share of the last accepted"
+    )
+    more: float = Field(default=5, ge=1, description="Rows may be at most this many times the last accepted")
+    emptier: float = Field(
+        default=0.3, ge=0, le=1, description="How much a column's share of filled values may fall"
+    )
+    drift_ks: float = Field(
+        default=0.2, ge=0, le=1, description="Kolmogorov-Smirnov statistic of numbers, at most"
+    )
+    drift_psi: float = Field(default=0.25, ge=0, description="Population stability index of names, at most")
 
 
 class CatalogueSettings(Settings):
@@ -22,3 +49,6 @@ class CatalogueSettings(Settings):
         0.2, ge=0, le=0.5, description="Share of users on whom the final figures are measured"
     )
     minimum_history: int = Field(5, ge=2, description="Users with fewer interactions are never held out")
+    feed: FeedLimits = Field(
+        FeedLimits(), description="What a feed must hold before anything is trained on it"
+    )

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from flows.abandoned import mark
 from flows.nightly import RunError, nightly
-from flows.stages import mark
 
 Ran = Callable[[], list[str]]
 
@@ -61,10 +61,13 @@ def test_a_failed_stage_is_named_with_what_it_printed_and_the_others_are_kept(
     assert ran() == ["squares", "total"]
 
 
-def start(project: Path) -> subprocess.Popen[bytes]:
+def start(project: Path, api: str | None = None) -> subprocess.Popen[bytes]:
+    """Start a run in a process of its own, which reports to a server, or else to a temporary API of its own."""
     program = "import sys; from flows.nightly import nightly; nightly(sys.argv[1], publishing=False)"
     command = [sys.executable, "-c", program, str(project)]
     own = {"PREFECT_HOME": str(project), "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120"}
+    if api is not None:
+        own["PREFECT_API_URL"] = api
     return subprocess.Popen(command, env=os.environ | own | mark(project), stderr=subprocess.PIPE)
 
 

@@ -1,0 +1,73 @@
+"""Hold the catalogue's feed against the last accepted one before anything is trained on it."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from prefect.artifacts import create_table_artifact
+
+from components.catalogue.feed import Finding, demand, judge
+from components.catalogue.profile import PROFILE
+from components.catalogue.settings import CatalogueSettings
+from components.stage import TandemError
+from flows.graph import Node
+from flows.registry import Registry
+
+STAGE = "catalogue"
+CONF = Path("conf/catalogue.yaml")
+ACCEPTED = Path(".tandem/accepted-feed.json")
+
+
+def check_feed(root: Path, graph: Sequence[Node], registry: Registry) -> list[Finding]:
+    """Judge the catalogue that the graph has read, and leave the figures in Prefect's page of the run.
+
+    A feed that holds every limit is what the next is held against. It is kept in `.tandem`; where that is lost, the
+    champion's bundle has the feed it is made of. Raises FeedError naming what is beyond its limit.
+    """
+    accepted = root / ACCEPTED
+    if not accepted.is_file():
+        _restore(accepted, registry)
+    known = json.loads(accepted.read_text()) if accepted.is_file() else None
+    feed = _read(root, graph)
+    findings = judge(feed, known, CatalogueSettings.read(root / CONF).feed)
+    rows = [asdict(finding) for finding in findings]
+    create_table_artifact(rows, key="feed", description="The feed beside the last accepted one")
+    demand(findings)
+    _write(accepted, feed)
+    return findings
+
+
+def accept_feed(root: Path, graph: Sequence[Node]) -> dict[str, int]:
+    """Take the present feed for what later feeds are held against; returns its rows by table."""
+    feed = _read(root, graph)
+    _write(root / ACCEPTED, feed)
+    rows: dict[str, int] = feed["rows"]
+    return rows
+
+
+def _read(root: Path, graph: Sequence[Node]) -> dict[str, Any]:
+    folder = root / next(node for node in graph if node.name == STAGE).outputs[0]
+    if not (folder / PROFILE).is_file():
+        raise TandemError(
+            f"{folder / PROFILE} is missing. Read the catalogue with: tandem run --only {STAGE}"
+        )
+    profile: dict[str, Any] = json.loads((folder / PROFILE).read_text())
+    return profile
+
+
+def _restore(accepted: Path, registry: Registry) -> None:
+    champion = registry.champion()
+    if champion is None:
+        return
+    kept = registry.bundle(champion) / "catalogue" / PROFILE
+    if kept.is_file():
+        _write(accepted, json.loads(kept.read_text()))
+
+
+def _write(file: Path, profile: dict[str, Any]) -> None:
+    part = file.with_name(f"{file.name}.{os.getpid()}")
+    part.write_text(json.dumps(profile))
+    part.replace(file)
