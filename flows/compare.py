@@ -21,7 +21,7 @@ class Comparison:
     before: str
     after: str
     trial: Trial
-    settings: Difference
+    settings: Difference | None
     page: str
 
 

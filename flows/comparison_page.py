@@ -14,8 +14,8 @@ PAGES.filters["figure"] = lambda value: "" if value is None else f"{value:.4f}"
 PAGES.filters["signed"] = lambda value: f"{value:+.4f}"
 
 
-def comparison_page(trial: Trial, before: str, after: str, settings: Difference) -> str:
-    """HTML of a trial of `after` beside `before`."""
+def comparison_page(trial: Trial, before: str, after: str, settings: Difference | None) -> str:
+    """HTML of a trial of `after` beside `before`; settings: None where those of one are not known."""
     changed = None if trial.changed is None else trial.changed.to_dict("records")
     shared = float(trial.changed["shared"].mean()) if changed and trial.changed is not None else 1.0
     return PAGES.get_template("comparison.html").render(
@@ -31,8 +31,10 @@ def comparison_page(trial: Trial, before: str, after: str, settings: Difference)
     )
 
 
-def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Difference:
-    """Settings that are not the same, with both values."""
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Difference | None:
+    """Settings that are not the same, with both values; None where one side's are not known."""
+    if not before or not after:
+        return None
     names = sorted(before.keys() | after.keys())
     return {
         name: (before.get(name, "absent"), after.get(name, "absent"))

@@ -108,7 +108,8 @@ class Candidate:
             )
             mlflow.log_dict(origin, "lineage.json")
             mlflow.log_dict({"gate": [vars(line) for line in trial.verdict.lines]}, "gate.json")
-            settings = difference(self.registry.settings(champion), origin["settings"]) if champion else {}
+            standing_settings = self.registry.settings(champion) if champion else {}
+            settings = difference(standing_settings, origin["settings"])
             name = f"version {number(champion)}" if champion else "no champion"
             mlflow.log_text(comparison_page(trial, name, "candidate", settings), "trial.html")
             mlflow.log_artifact(str(self.root / LOCK))

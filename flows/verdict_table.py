@@ -26,12 +26,13 @@ def verdict_table(verdict: Verdict, before: str, after: str) -> Table:
     return table
 
 
-def difference_table(settings: Difference, before: str, after: str) -> Table:
-    """A row a setting that differs."""
-    table = Table(title=f"Settings that differ: {len(settings)}", title_justify="left", box=None)
+def difference_table(settings: Difference | None, before: str, after: str) -> Table:
+    """A row a setting that differs; settings: None where those of one version are not known."""
+    count = "not known" if settings is None else len(settings)
+    table = Table(title=f"Settings that differ: {count}", title_justify="left", box=None)
     for heading in ("setting", before, after) if settings else ():
         table.add_column(heading)
-    for name, (old, new) in settings.items():
+    for name, (old, new) in (settings or {}).items():
         table.add_row(name, str(old), str(new))
     return table
 
