@@ -116,13 +116,18 @@ def by_popularity(bundle: Bundle, allowed: Mask, most: int) -> Ranking:
 
 
 def by_history(bundle: Bundle, known: Rows, weights: Scores, allowed: Mask, most: int) -> Ranking:
-    """What a history leads to: items near it by factors and those that its neighbours speak for."""
+    """What a history leads to: items near it by factors and those that its neighbours speak for.
+
+    Where these are many, the best of all are among them, and the trees are asked for the others with less effort.
+    """
     vector = weights @ bundle.taste.vectors_of(known)
-    near, _ = bundle.taste.search(unit(vector), max(most, bundle.settings.candidates), allowed)
     learnt = known < bundle.learnt_items
     spoken, added = bundle.factors.beside(known[learnt], weights[learnt])
     kept = allowed[spoken]
     spoken, added = spoken[kept], added[kept]
+    wanted = max(most, bundle.settings.candidates)
+    nodes = bundle.settings.taste_nodes if len(spoken) >= wanted else None
+    near, _ = bundle.taste.search(unit(vector), wanted, allowed, nodes)
     rows = union(near, spoken)
     beside = np.zeros(len(rows), np.float32)
     beside[np.searchsorted(rows, spoken)] = added

@@ -23,6 +23,11 @@ class BundleSettings(Settings):
     fusion_people: int = Field(300, ge=0, description="People of a part who ask when the weights are chosen")
     bootstrap_samples: int = Field(1000, ge=1, description="Samples behind an interval")
     candidates: int = Field(200, ge=10, description="Items that are ranked by all parts")
+    taste_nodes: int = Field(
+        3000,
+        ge=1,
+        description="Least number of nodes that the trees of tastes inspect where neighbours speak for as many items",
+    )
     minimum_rating: float = Field(
         4.0, ge=0, description="Ratings below it do not count as liking; the recommender's is the same"
     )

@@ -73,16 +73,19 @@ class LiveSegment:
             return self.base.scores(rows, vector)
         return self.vectors_of(rows) @ np.asarray(vector, np.float32)
 
-    def search(self, vector: NDArray[Any], k: int, allowed: Mask | None = None) -> tuple[Rows, Scores]:
+    def search(
+        self, vector: NDArray[Any], k: int, allowed: Mask | None = None, nodes: int | None = None
+    ) -> tuple[Rows, Scores]:
         """The k allowed rows of largest inner product with a vector, best first.
 
-        allowed: (rows,), or None for all. Fewer than k come back only where fewer are allowed.
+        allowed: (rows,), or None for all. nodes: that the trees inspect at least, where it is not what the settings say.
+        Fewer than k come back only where fewer are allowed.
         """
         if not self._place:
-            return self.base.search(vector, k, allowed)
+            return self.base.search(vector, k, allowed, nodes)
         wanted, n_base = np.asarray(vector, np.float32), len(self.base)
         still = ~self._moved if allowed is None else allowed[:n_base] & ~self._moved
-        rows, scores = self.base.search(wanted, k, still)
+        rows, scores = self.base.search(wanted, k, still, nodes)
         new, new_scores = self._search_delta(wanted, k, allowed)
         return best(np.concatenate([rows, new]), np.concatenate([scores, new_scores]), k)
 

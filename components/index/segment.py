@@ -73,10 +73,13 @@ class Segment:
     def __len__(self) -> int:
         return len(self.vectors)
 
-    def search(self, vector: NDArray[Any], k: int, allowed: Mask | None = None) -> tuple[Rows, Scores]:
+    def search(
+        self, vector: NDArray[Any], k: int, allowed: Mask | None = None, nodes: int | None = None
+    ) -> tuple[Rows, Scores]:
         """The k allowed rows of largest inner product with a vector, best first.
 
-        allowed: (rows,), or None for all. Fewer than k come back only where fewer are allowed.
+        allowed: (rows,), or None for all. nodes: that the trees inspect at least, where it is not what the settings say.
+        Fewer than k come back only where fewer are allowed.
         """
         wanted = np.asarray(vector, dtype=np.float32)
         n_allowed = len(self) if allowed is None else int(np.count_nonzero(allowed))
@@ -88,7 +91,7 @@ class Segment:
         share = n_allowed / len(self)
         if allowed is not None and share <= self.settings.scan_share:
             return self.scan(wanted, k, allowed)
-        rows, scores = self.approximate(wanted, k, allowed, share)
+        rows, scores = self.approximate(wanted, k, allowed, share, nodes)
         return (rows, scores) if len(rows) == k else self.exact(wanted, k, allowed)
 
     def exact(self, vector: Scores, k: int, allowed: Mask | None = None) -> tuple[Rows, Scores]:
@@ -111,14 +114,19 @@ class Segment:
         return best(rows, self.scores(rows, vector), k)
 
     def approximate(
-        self, vector: Scores, k: int, allowed: Mask | None = None, share: float = 1.0
+        self,
+        vector: Scores,
+        k: int,
+        allowed: Mask | None = None,
+        share: float = 1.0,
+        nodes: int | None = None,
     ) -> tuple[Rows, Scores]:
         """Ask the trees for more candidates the fewer rows are allowed, and score exactly those that are.
 
         share: of the rows that are allowed. May find fewer than k.
         """
         n_candidates = min(len(self), ceil(max(2 * k, self.settings.candidates) / share))
-        n_nodes = max(ceil(self.settings.search_nodes / share), n_candidates)
+        n_nodes = max(ceil((nodes or self.settings.search_nodes) / share), n_candidates)
         rows = np.array(self.annoy.get_nns_by_vector(self.aim(vector), n_candidates, n_nodes), dtype=np.int64)
         if allowed is not None:
             rows = rows[allowed[rows]]

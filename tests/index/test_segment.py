@@ -67,6 +67,20 @@ def test_the_trees_alone_find_most_of_the_nearest(folder):
     assert recall_10(segment, thorough) > 0.9
 
 
+def test_trees_that_inspect_more_nodes_find_more_of_the_nearest(folder):
+    segment = Segment.open(folder, "text")
+    segment.settings = SETTINGS.model_copy(update={"exact_rows": 0})
+    queries = np.random.default_rng(4).normal(size=(50, DIMS)).astype(np.float32)
+    found = {
+        nodes: sum(
+            len(np.intersect1d(segment.search(query, 10, nodes=nodes)[0], segment.exact(query, 10)[0]))
+            for query in queries
+        )
+        for nodes in (20, 100, 10 * ROWS)
+    }
+    assert found[20] < found[100] < found[10 * ROWS]
+
+
 def test_the_same_vectors_make_the_same_bytes(folder, tmp_path):
     segments = {"text": clusters(ROWS, DIMS), "taste": clusters(ROWS, 7)}
     write_index(segments, tmp_path, SETTINGS)
