@@ -33,9 +33,10 @@ from components.temporary import EXIT_STATUS, may_pass
 
 Input = Annotated[Path, "input"]
 Output = Annotated[Path, "output"]
+CONF = Path("conf")
 Counts = Mapping[str, int | float | str]
 P = ParamSpec("P")
-S = TypeVar("S", bound="Settings")
+S = TypeVar("S", bound="Conf")
 
 
 class TandemError(Exception):
@@ -46,16 +47,14 @@ class SettingsError(TandemError):
     """A settings file that cannot be used as it is."""
 
 
-class Settings(BaseModel):
-    """Settings of one room, read from `conf/<room>.yaml`; unknown keys are errors."""
+class Conf(BaseModel):
+    """What stands in one file of `conf/`; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    seed: int = Field(42, ge=0, description="Seed of every random choice in the room")
-
     @classmethod
     def room(cls) -> str:
-        """Name of the room that owns these settings: `components.video.settings` gives `video`."""
+        """Name of the file and of its owner: `components.video.settings` gives `video`."""
         return cls.__module__.split(".")[1]
 
     @classmethod
@@ -74,13 +73,24 @@ class Settings(BaseModel):
             raise SettingsError("\n".join(_explain(path, cls, error) for error in fault.errors())) from None
 
 
-def _explain(path: Path, settings: type[Settings], error: Any) -> str:
+class Settings(Conf):
+    """Settings of one room, read from `conf/<room>.yaml`."""
+
+    seed: int = Field(42, ge=0, description="Seed of every random choice in the room")
+
+
+def _explain(path: Path, settings: type[Conf], error: Any) -> str:
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] != "extra_forbidden":
         return f"{path}, {key}: {error['msg']} (it is {error['input']!r}). Mend that value."
     near = get_close_matches(str(error["loc"][-1]), list(settings.model_fields), n=1)
     known = f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(settings.model_fields)}."
     return f"{path}, {key}: unknown key. {known}"
+
+
+def training_rank() -> int:
+    """Which of the processes that train together this is, 0 where it is the only one."""
+    return int(os.environ.get("RANK", "0"))
 
 
 def hash_file(file: Path) -> str:
@@ -113,15 +123,24 @@ class Stage(Generic[P]):
         hints = get_type_hints(main, include_extras=True)
         self.paths = {name: hint for name, hint in hints.items() if hint in (Input, Output)}
         self.outputs = [name for name, hint in self.paths.items() if hint is Output]
+        self.others = {
+            name: hint
+            for name, hint in hints.items()
+            if name != "settings" and inspect.isclass(hint) and issubclass(hint, Conf)
+        }
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Counts:
-        """Run on the given paths; each output appears under its name only once it is complete."""
+        """Run on the given paths; each output appears under its name only once it is complete.
+
+        Of several processes that torchrun started with one stage, the first writes its outputs and tracks.
+        """
         bound = inspect.signature(self.main).bind(*args, **kwargs)
         settings: Settings = bound.arguments["settings"]
         random.seed(settings.seed)
         np.random.seed(settings.seed)
+        told = {name: bound.arguments[name] for name in ["settings", *self.others] if name in bound.arguments}
         targets = {name: Path(bound.arguments[name]) for name in self.outputs}
-        with _run(self, settings) as run, _parts(targets) as parts:
+        with _run(self, told) as run, _parts(targets) as parts:
             bound.arguments.update(parts)
             counts = self.main(*bound.args, **bound.kwargs)
             if run is not None:
@@ -143,7 +162,8 @@ class Stage(Generic[P]):
             started = time.monotonic()
             try:
                 settings = self.settings.read(arguments.pop("conf"))
-                counts = self(**arguments, settings=settings)  # type: ignore[call-arg, arg-type]
+                others = {name: kind.read(CONF / f"{kind.room()}.yaml") for name, kind in self.others.items()}
+                counts = self(**arguments, **others, settings=settings)  # type: ignore[call-arg, arg-type]
             except TandemError as fault:
                 typer.secho(str(fault), err=True, fg="red")
                 raise typer.Exit(2) from None
@@ -157,7 +177,7 @@ class Stage(Generic[P]):
             summary = ", ".join(f"{name} {value}" for name, value in counts.items())
             typer.echo(f"{self.name} done in {time.monotonic() - started:.1f} s: {summary}", err=True)
 
-        conf = Path("conf") / f"{self.settings.room()}.yaml"
+        conf = CONF / f"{self.settings.room()}.yaml"
         positional = [
             inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Path)
             for name in self.paths
@@ -182,6 +202,9 @@ def stage(settings: type[Settings], *, tracked: bool = False) -> Callable[[Calla
 def _parts(targets: dict[str, Path]) -> Iterator[dict[str, Path]]:
     """Temporary names beside the targets, renamed when the block ends well and removed when it does not."""
     parts = {name: path.with_name(f".part-{os.getpid()}-{path.name}") for name, path in targets.items()}
+    if training_rank() > 0:
+        yield parts
+        return
     for path in targets.values():
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(path)
@@ -211,9 +234,9 @@ def _remove(path: Path) -> None:
 
 
 @contextmanager
-def _run(stage: Stage[Any], settings: Settings) -> Iterator[Callable[[Counts, str], None] | None]:
+def _run(stage: Stage[Any], told: Mapping[str, Conf]) -> Iterator[Callable[[Counts, str], None] | None]:
     """The MLflow run of a tracked stage: settings as parameters, counts as metrics, the outputs' digest as tag."""
-    if not stage.tracked:
+    if not stage.tracked or training_rank() > 0:
         yield None
         return
     import mlflow
@@ -221,7 +244,9 @@ def _run(stage: Stage[Any], settings: Settings) -> Iterator[Callable[[Counts, st
     room, name = stage.name.split(".")[-2:]
     mlflow.set_experiment(room)
     with mlflow.start_run(run_name=name, tags={"stage": f"{room}.{name}"}):
-        mlflow.log_params(settings.model_dump())
+        for name, conf in told.items():
+            given = conf.model_dump()
+            mlflow.log_params(given if name == "settings" else {f"{name}_{key}": given[key] for key in given})
 
         def finish(counts: Counts, outputs: str) -> None:
             mlflow.set_tag("outputs_sha256", outputs)

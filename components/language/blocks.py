@@ -32,13 +32,22 @@ def encode_blocks(
     model: Any, texts: Sequence[str], block: int
 ) -> Iterator[tuple[NDArray[np.int64], Vectors]]:
     """Rows of `texts` (b,) and their unit vectors (b, d), at most `block` at once, the longest first."""
+    for rows, length in plan_blocks(model, texts, block):
+        yield rows, encode_block(model, [texts[row] for row in rows], length, block)
+
+
+def plan_blocks(model: Any, texts: Sequence[str], block: int) -> Iterator[tuple[NDArray[np.int64], int]]:
+    """Rows of `texts` (b,) that make a block, and how many tokens long each is made."""
     tokens = lengths(model, texts)
     for length in sorted(set(tokens.tolist()), reverse=True):
         rows = np.flatnonzero(tokens == length)
         for start in range(0, len(rows), block):
-            chosen = rows[start : start + block]
-            told = [texts[row] for row in chosen]
-            yield chosen, _encode(model, told + told[:1] * (block - len(told)), length)[: len(chosen)]
+            yield rows[start : start + block], length
+
+
+def encode_block(model: Any, texts: list[str], length: int, block: int) -> Vectors:
+    """Unit vectors (b, d) of at most `block` texts of a length in tokens."""
+    return _encode(model, texts + texts[:1] * (block - len(texts)), length)[: len(texts)]
 
 
 @torch.inference_mode()

@@ -1,14 +1,19 @@
 """The text vector of every item, in the items' order; texts that the same model has met before are not encoded again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from components.catalogue.tables import read_items
-from components.language.blocks import encode_blocks
-from components.language.encoder import Encoder
+from components.cluster import calls
+from components.compute import LAPTOP, Compute
+from components.language.blocks import encode_block, encode_blocks, plan_blocks
+from components.language.encoder import Encoder, Vectors, open_model
 from components.language.settings import LanguageSettings
 from components.language.store import VectorStore
 from components.language.text import item_texts
@@ -16,16 +21,38 @@ from components.language.work import fingerprint, workplace
 from components.stage import Counts, Input, Output, digest, stage
 
 COPIED = 10_000
+Blocks = Iterable[tuple[NDArray[np.int64], Vectors]]
 
 
-def fill(store: VectorStore, encoder: Encoder, texts: Sequence[str], block: int) -> int:
-    """Encode what the store lacks, each block stored before the next begins; returns how many texts that were."""
-    missing = [text for text in dict.fromkeys(texts) if text not in store]
+def encode_anywhere(model: Any, folder: Path, texts: Sequence[str], block: int, compute: Compute) -> Blocks:
+    """What `encode_blocks` gives, from this machine or from a cluster's, which all have the model's folder."""
+    if not compute.on_cluster:
+        return encode_blocks(model, texts, block)
+
+    def given() -> Iterator[tuple[Any, ...]]:
+        for rows, length in plan_blocks(model, texts, block):
+            yield str(folder.resolve()), rows, [texts[row] for row in rows], length, block
+
+    return calls(_encode_there, given(), compute)
+
+
+def _encode_there(
+    folder: str, rows: NDArray[np.int64], texts: list[str], length: int, block: int
+) -> tuple[NDArray[np.int64], Vectors]:
+    return rows, encode_block(_kept_model(folder), texts, length, block)
+
+
+@lru_cache(maxsize=1)
+def _kept_model(folder: str) -> Any:
+    return open_model(folder)
+
+
+def fill(store: VectorStore, missing: Sequence[str], blocks: Blocks) -> None:
+    """Store the vectors of the texts that it lacks, each block before the next begins."""
     with tqdm(total=len(missing), unit="text", disable=None) as progress:
-        for rows, vectors in encode_blocks(encoder.model, missing, block):
+        for rows, vectors in blocks:
             store.add([missing[row] for row in rows], vectors)
             progress.update(len(rows))
-    return len(missing)
 
 
 def write(store: VectorStore, texts: Sequence[str], dimensions: int, item_vectors: Path) -> None:
@@ -39,16 +66,28 @@ def write(store: VectorStore, texts: Sequence[str], dimensions: int, item_vector
 
 
 @stage(LanguageSettings)
-def main(catalogue: Input, model: Input, item_vectors: Output, settings: LanguageSettings) -> Counts:
+def main(
+    catalogue: Input,
+    model: Input,
+    item_vectors: Output,
+    settings: LanguageSettings,
+    compute: Compute = LAPTOP,
+) -> Counts:
     """Write (items, dimensions) float32 unit rows."""
     texts, encoder = item_texts(read_items(catalogue)), Encoder.load(model)
     key = fingerprint(f"block {settings.encode_batch_size}", [digest([model])])
     store = VectorStore(workplace(item_vectors, "encoded", key) / "vectors", encoder.dimensions)
-    encoded = fill(store, encoder, texts, settings.encode_batch_size)
+    missing = [text for text in dict.fromkeys(texts) if text not in store]
+    if missing:
+        fill(
+            store,
+            missing,
+            encode_anywhere(encoder.model, model, missing, settings.encode_batch_size, compute),
+        )
     write(store, texts, encoder.dimensions, item_vectors)
     if len(store.rows) > 2 * len(set(texts)):
         store.keep(texts)
-    return {"items": len(texts), "dimensions": encoder.dimensions, "encoded": encoded}
+    return {"items": len(texts), "dimensions": encoder.dimensions, "encoded": len(missing)}
 
 
 if __name__ == "__main__":

@@ -11,19 +11,29 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from components.compute import LAPTOP, Compute
 from components.language.adapters import attach, check_method, fold, quantise
 from components.language.card import card
 from components.language.encoder import Encoder, open_model
 from components.language.losses import CombinedLoss, TasteLoss, pairs_loss
 from components.language.measures import mrr
 from components.language.negatives import mine
-from components.language.ranks import rank, spread
 from components.language.settings import LanguageError, LanguageSettings
 from components.language.taste import Csr, read_taste
-from components.language.training import BEST, Figures, best_figures, load_trained, losses, mean, train
+from components.language.training import (
+    BEST,
+    Figures,
+    History,
+    best_figures,
+    load_trained,
+    losses,
+    mean,
+    train,
+)
 from components.language.work import fingerprint, once, workplace
 from components.packages.resolve import resolve
-from components.stage import Counts, Input, Output, digest, stage
+from components.ranks import spread
+from components.stage import Counts, Input, Output, digest, stage, training_rank
 
 HEAD_TEXTS = 1000
 
@@ -110,8 +120,8 @@ def choose_loss(model: Any, texts: list[str], liked: Csr, settings: LanguageSett
 
 def learn(
     name: str, pairs: pd.DataFrame, taste: tuple[list[str], Csr], work: Path, settings: LanguageSettings
-) -> None:
-    """Train everything, or adapters and the head; leave the best weights and the history in `work`."""
+) -> History:
+    """Train everything, or adapters and the head; leave the best weights in `work`, give what was logged."""
     model, before = begin(name, pairs, work, settings)
     training = lessons(model, pairs, settings)
     if settings.method == "qlora":
@@ -120,9 +130,7 @@ def learn(
         attach(model, settings)
     loss = choose_loss(model, *taste, settings)
     judge = partial(validate, pairs=pairs, settings=settings)
-    history = train(model, training, loss, judge, before, work, settings)
-    if rank() == 0:
-        (work / "history.json").write_text(json.dumps(history))
+    return train(model, training, loss, judge, before, work, settings)
 
 
 def learnt(name: str, pairs: pd.DataFrame, work: Path, settings: LanguageSettings) -> Any:
@@ -146,6 +154,7 @@ def main(
     metrics: Output,
     plot: Output,
     settings: LanguageSettings,
+    compute: Compute = LAPTOP,
 ) -> Counts:
     """Finetune, and save the weights that were best on validation pairs, kinds counted alike; the first count too."""
     check_method(settings)
@@ -153,14 +162,15 @@ def main(
     name = resolve(settings.model, weights)
     inputs = {"pairs": pairs, "taste": taste, "base": Path(name)}
     hashes = {kind: digest([path]) for kind, path in inputs.items() if path.exists()}
-    work = workplace(model, "finetune", fingerprint(settings.model_dump_json(), hashes.values()))
+    told = f"{settings.model_dump_json()} {compute.training_nodes} x {compute.training_devices}"
+    work = workplace(model, "finetune", fingerprint(told, hashes.values()))
     start, before = begin(name, table, work, settings)
-    start.save(str(model), create_model_card=False)
+    if training_rank() == 0:
+        start.save(str(model), create_model_card=False)
     del start
     history = []
     if settings.maximum_steps and (table["part"] == "train").sum() >= 2:
-        spread(settings.devices, learn, name, table, read_taste(taste), work, settings)
-        history = json.loads((work / "history.json").read_text())
+        history = spread(compute, learn, name, table, read_taste(taste), work, settings)
     after = best_figures(history) if history else before
     kept = mean(after) > mean(before)
     if kept:

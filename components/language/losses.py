@@ -10,8 +10,9 @@ from scipy import sparse
 from torch.nn.functional import normalize
 from torch.utils.checkpoint import checkpoint
 
-from components.language.ranks import rank
 from components.language.settings import LanguageSettings
+from components.ranks import processes
+from components.stage import training_rank
 
 Csr = sparse.csr_matrix
 
@@ -34,7 +35,7 @@ def pairs_loss(model: Any, settings: LanguageSettings) -> torch.nn.Module:
     )
 
     whole: torch.nn.Module
-    several = settings.devices > 1
+    several = processes() > 1
     if settings.batch_size <= settings.texts_at_once:
         whole = MultipleNegativesRankingLoss(model, gather_across_devices=several)
     else:
@@ -66,7 +67,7 @@ class TasteLoss(torch.nn.Module):
 
     def draw(self) -> tuple[NDArray[np.int64], torch.Tensor]:
         """Items (i',) and the rows of users among them (u', i'), by torch's own chance, which checkpoints keep."""
-        chance = np.random.default_rng([int(torch.randint(2**62, ())), rank()])
+        chance = np.random.default_rng([int(torch.randint(2**62, ())), training_rank()])
         people = chance.permutation(self.histories.shape[0])[: self.settings.taste_items]
         items = np.sort(pd.unique(self.histories[people].indices)[: self.settings.taste_items])
         among = self.by_item[:, items].tocsr()

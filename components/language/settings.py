@@ -29,9 +29,6 @@ class LanguageSettings(Settings):
     batch_size: int = Field(
         32, ge=2, le=4096, description="Pairs a step; the others are each pair's negatives"
     )
-    devices: int = Field(
-        1, ge=1, description="Processes that train together, one a GPU, each with its share of a batch"
-    )
     texts_at_once: int = Field(
         32, ge=1, description="Texts whose activations are held; a batch of more is encoded twice"
     )

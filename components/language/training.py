@@ -14,6 +14,7 @@ from sentence_transformers.training_args import BatchSamplers
 from transformers import TrainerCallback, TrainerState
 
 from components.language.settings import LanguageSettings
+from components.ranks import processes
 
 Figures = dict[str, float]
 History = list[dict[str, Any]]
@@ -110,14 +111,14 @@ def arguments(work: Path, settings: LanguageSettings) -> SentenceTransformerTrai
     return SentenceTransformerTrainingArguments(
         output_dir=str(work),
         max_steps=settings.maximum_steps,
-        per_device_train_batch_size=max(1, settings.batch_size // settings.devices),
+        per_device_train_batch_size=max(1, settings.batch_size // processes()),
         learning_rate=settings.learning_rate,
         warmup_steps=max(1, settings.maximum_steps // 10),
         batch_sampler=BatchSamplers.NO_DUPLICATES,
         optim="paged_adamw_8bit" if cuda and settings.method == "qlora" else "adamw_torch",
         bf16=cuda,
         use_cpu=not cuda,
-        ddp_backend=("nccl" if cuda else "gloo") if settings.devices > 1 else None,
+        ddp_backend=("nccl" if cuda else "gloo") if processes() > 1 else None,
         seed=settings.seed,
         logging_steps=1,
         eval_strategy="steps",

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import torch
@@ -46,7 +47,7 @@ def workplace(output: Path, name: str, key: str) -> Path:
 def once(file: Path, make: Callable[[], Arrays]) -> Arrays:
     """What `make` gives; from the file where it was made before."""
     if not file.is_file():
-        part = file.with_suffix(".part")
+        part = file.with_name(f"{uuid4().hex}.part")
         save_file(make(), part)
         part.replace(file)
     arrays: Arrays = load_file(file)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from components.catalogue.split import COLD_SHARE, hidden_items
 from components.catalogue.tables import read_items
+from components.compute import LAPTOP, Compute
 from components.recommender.content_map import ContentMap, unit
 from components.recommender.evaluate import popularity_scorer
 from components.recommender.factors import Factors
@@ -109,6 +110,7 @@ def judge(
     content: Floats,
     is_hidden: NDArray[np.bool_],
     settings: RecommenderSettings,
+    compute: Compute = LAPTOP,
 ) -> dict[str, float]:
     """Hide some of the items from ELSA's training and rank them for test users by their content.
 
@@ -122,7 +124,7 @@ def judge(
     if not len(kept) or not len(shown):
         return {"users": 0.0}
     elsa = settings.model_copy(update={"neighbours": 0})
-    factors = fit(train[:, shown], validation[:, shown], elsa).factors
+    factors = fit(train[:, shown], validation[:, shown], elsa, None, compute).factors
     ridge = choose_ridge(content[shown], factors, settings)
     guessed = ContentMap.learn(content[shown], factors, ridge)(content[hidden])
     users = history[kept]
@@ -154,6 +156,7 @@ def main(
     item_factors: Output,
     metrics: Output,
     settings: RecommenderSettings,
+    compute: Compute = LAPTOP,
 ) -> Counts:
     """Write factors of all items of the catalogue, and measure how well guessed ones serve test users."""
     item_ids = read_items(catalogue)["item_id"].to_numpy(object)
@@ -171,7 +174,7 @@ def main(
     factors.save(item_factors)
     users = [rows_with_items(part[:, np.flatnonzero(warm)])[0] for part in parts]
     hidden = hidden_items(item_ids[warm])
-    report = judge(users[0], users[1], users[2], content[warm], hidden, settings)
+    report = judge(users[0], users[1], users[2], content[warm], hidden, settings, compute)
     report |= {"warm_items": int(warm.sum()), "cold_items": int((~warm).sum())} | chosen
     metrics.write_text(json.dumps(report, indent=2) + "\n")
     return report

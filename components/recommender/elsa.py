@@ -124,10 +124,7 @@ def _place() -> tuple[int, int]:
 
 
 class Elsa(pl.LightningModule):  # type: ignore[misc]
-    """Item factors A (i, d), trained by Adam from random rows or from given ones.
-
-    curve: what each epoch came to; with the weights, all that comes back from a training process.
-    """
+    """Item factors A (i, d), trained by Adam from random rows or from given ones."""
 
     def __init__(
         self, items: int, dimensions: int, learning_rate: float, start: Floats | None = None
@@ -136,15 +133,6 @@ class Elsa(pl.LightningModule):  # type: ignore[misc]
         self.learning_rate = learning_rate
         weight = torch.nn.init.xavier_uniform_(torch.empty(items, dimensions))
         self.weight = torch.nn.Parameter(weight if start is None else torch.from_numpy(start.copy()))
-        self.curve: list[dict[str, float]] = []
-
-    def get_extra_state(self) -> list[dict[str, float]]:
-        """The curve, as part of the module's state."""
-        return self.curve
-
-    def set_extra_state(self, state: list[dict[str, float]]) -> None:
-        """Take up a curve."""
-        self.curve = state
 
     def factors(self) -> torch.Tensor:
         """A with unit rows, (i, d)."""

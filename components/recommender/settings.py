@@ -1,7 +1,5 @@
 """Settings of the recommender room, read from `conf/recommender.yaml`."""
 
-from typing import Annotated, Literal
-
 from pydantic import Field
 
 from components.stage import Settings, TandemError
@@ -21,9 +19,6 @@ class RecommenderSettings(Settings):
     epochs: int = Field(40, ge=1, description="Most passes over the training users")
     patience: int = Field(
         8, ge=1, description="Epochs without a better validation figure before training ends"
-    )
-    devices: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
-        1, description="GPUs (CPU processes where there is none) that train together; auto for every GPU"
     )
     neighbours: int = Field(
         50, ge=0, description="Items that predict each item in the sparse part; 0 for none"

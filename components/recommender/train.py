@@ -20,6 +20,8 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from components.catalogue.tables import interaction_parts, read_items
+from components.compute import LAPTOP, Compute
+from components.ranks import machines, processes, spread
 from components.recommender.elsa import Elsa, UserBatches
 from components.recommender.factors import Factors
 from components.recommender.interactions import (
@@ -65,12 +67,14 @@ def mean_ndcg(score: Score, history: Csr, held_out: Csr, batch_users: int) -> fl
 class BestEpoch(pl.Callback):  # type: ignore[misc]
     """Judge each epoch on the validation users, keep the best factors, stop when they get no better.
 
-    Of several training processes the first judges and the others are told; the model ends with the best factors.
+    Of several training processes the first judges and the others are told.
+    best: the factors of the best epoch (i, d). curve: what each epoch came to.
     """
 
     def __init__(self, history: Csr, held_out: Csr, settings: RecommenderSettings) -> None:
         self.users, self.held_out, self.settings = history, held_out, settings
-        self.best_ndcg, self.best_epoch, self.best = -1.0, 0, torch.empty(0)
+        self.best_ndcg, self.best_epoch, self.best = -1.0, 0, np.empty((0, 0), np.float32)
+        self.curve: list[dict[str, float]] = []
 
     def on_train_start(self, trainer: pl.Trainer, model: Elsa) -> None:
         """Open the progress line."""
@@ -87,11 +91,11 @@ class BestEpoch(pl.Callback):  # type: ignore[misc]
         trainer.should_stop = trainer.strategy.broadcast(stale)
 
     def judge(self, trainer: pl.Trainer, lost: float, model: Elsa) -> None:
-        """Add an epoch to the model's curve and to the run that is tracked, and keep its factors if they are the best."""
+        """Add an epoch to the curve and to the run that is tracked, and keep its factors if they are the best."""
         epoch = trainer.current_epoch
-        factors = model.factors().detach().cpu()
-        value = mean_ndcg(scorer(factors.numpy()), self.users, self.held_out, self.settings.dimensions)
-        model.curve.append({"epoch": epoch, "validation_ndcg_100": round(value, 6), "loss": round(lost, 6)})
+        factors = model.factors().detach().cpu().numpy()
+        value = mean_ndcg(scorer(factors), self.users, self.held_out, self.settings.dimensions)
+        self.curve.append({"epoch": epoch, "validation_ndcg_100": round(value, 6), "loss": round(lost, 6)})
         if value > self.best_ndcg or self.held_out.shape[0] == 0:
             self.best_ndcg, self.best_epoch, self.best = value, epoch, factors
         if trainer.logger is not None:
@@ -100,28 +104,44 @@ class BestEpoch(pl.Callback):  # type: ignore[misc]
         self.progress.update()
 
     def on_train_end(self, trainer: pl.Trainer, model: Elsa) -> None:
-        """Put the best factors into the model, and close the progress line."""
-        if trainer.is_global_zero:
-            model.weight.data.copy_(self.best)
+        """Close the progress line."""
         self.progress.close()
 
 
-def fit(users: Csr, validation: Csr, settings: RecommenderSettings, start: Floats | None = None) -> Trained:
+def fit(
+    users: Csr,
+    validation: Csr,
+    settings: RecommenderSettings,
+    start: Floats | None = None,
+    compute: Compute = LAPTOP,
+) -> Trained:
     """Train on users (u, i); every column of `users` must have an interaction.
 
     validation: (u', i), whose rows are split into a history and a held-out part. start: factors (i, d) to start from.
     """
     if users.nnz == 0:
         return Trained(np.zeros((users.shape[1], settings.dimensions), np.float32))
+    history, held_out = rows_with_items(*hold_out(validation, settings.held_out_share, settings.seed))
+    factors, curve = spread(compute, learn, users, history, held_out, settings, start, _logger())
+    neighbours = fit_beside(factors, users, history, held_out, settings) if settings.neighbours else None
+    return Trained(factors, neighbours, pd.DataFrame(curve))
+
+
+def learn(
+    users: Csr,
+    history: Csr,
+    held_out: Csr,
+    settings: RecommenderSettings,
+    start: Floats | None,
+    logger: MLFlowLogger | bool,
+) -> tuple[Floats, list[dict[str, float]]]:
+    """Train one process's share; the best factors (i, d) and what each epoch came to, of the first process."""
     torch.manual_seed(settings.seed)
     model = Elsa(users.shape[1], settings.dimensions, settings.learning_rate, start)
-    history, held_out = rows_with_items(*hold_out(validation, settings.held_out_share, settings.seed))
     batches = UserBatches(rows_with_items(users)[0], settings.batch_size, settings.seed)
-    trainer = _trainer(settings, BestEpoch(history, held_out, settings))
-    trainer.fit(model, DataLoader(batches, batch_size=None))
-    factors: Floats = model.weight.detach().numpy()
-    neighbours = fit_beside(factors, users, history, held_out, settings) if settings.neighbours else None
-    return Trained(factors, neighbours, pd.DataFrame(model.curve))
+    best = BestEpoch(history, held_out, settings)
+    _trainer(settings, best, logger).fit(model, DataLoader(batches, batch_size=None))
+    return best.best, best.curve
 
 
 def fit_beside(
@@ -147,18 +167,18 @@ def start_from(factors: Floats, rows: NDArray[np.int64], seed: int) -> Floats:
     return start
 
 
-def _trainer(settings: RecommenderSettings, best: BestEpoch) -> Any:
-    """Processes are spawned for the training alone: a stage reads and writes once."""
-    devices = max(1, torch.cuda.device_count()) if settings.devices == "auto" else settings.devices
+def _trainer(settings: RecommenderSettings, best: BestEpoch, logger: MLFlowLogger | bool) -> Any:
+    """Over the processes that are there already."""
     for name in ("pytorch_lightning", "pytorch_lightning.utilities.rank_zero", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     return pl.Trainer(
         max_epochs=settings.epochs,
         callbacks=[best],
-        devices=devices,
-        strategy="ddp_spawn" if devices > 1 else "auto",
-        logger=_logger(),
+        devices=processes() // machines(),
+        num_nodes=machines(),
+        strategy="ddp" if processes() > 1 else "auto",
+        logger=logger,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -184,13 +204,22 @@ def read(catalogue: Path, settings: RecommenderSettings) -> Interactions:
 
 
 @stage(RecommenderSettings, tracked=True)
-def main(catalogue: Input, split: Input, elsa: Output, plot: Output, settings: RecommenderSettings) -> Counts:
+def main(
+    catalogue: Input,
+    split: Input,
+    elsa: Output,
+    plot: Output,
+    settings: RecommenderSettings,
+    compute: Compute = LAPTOP,
+) -> Counts:
     """Train ELSA and write the factors of every item that a training user liked."""
     interactions = read(catalogue, settings)
     users = interactions.of(users_of(split, "train"))
     met = np.asarray((users > 0).sum(axis=0), dtype=np.int64).ravel()
     warm = np.flatnonzero(met)
-    trained = fit(users[:, warm], interactions.of(users_of(split, "validation"))[:, warm], settings)
+    trained = fit(
+        users[:, warm], interactions.of(users_of(split, "validation"))[:, warm], settings, None, compute
+    )
     cold = np.zeros(len(warm), dtype=bool)
     factors = Factors(interactions.item_ids[warm], trained.factors, met[warm], cold, trained.neighbours)
     factors.save(elsa)

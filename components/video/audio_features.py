@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from components.compute import LAPTOP, Compute
 from components.stage import Counts, Input, Output, stage
 from components.video import decode
 from components.video.decode import RATE, Floats, sound
@@ -86,14 +87,21 @@ def prepare(bands: int) -> Describe:
 
 
 @stage(VideoSettings)
-def main(shots: Input, parts: Input, audio_features: Output, settings: VideoSettings) -> Counts:
+def main(
+    shots: Input,
+    parts: Input,
+    audio_features: Output,
+    settings: VideoSettings,
+    compute: Compute = LAPTOP,
+) -> Counts:
     """Write the audio features of every film."""
     films = films_of(pd.read_parquet(shots))
     kept = Parts.of(parts / "audio_features", [__file__, decode.__file__], settings, ["mel_bands"])
     without = 0
     with h5py.File(audio_features, "w") as file:
         file.attrs.update(model="log-mel mean and deviation", bands=settings.mel_bands, rate=RATE)
-        for film, answer in describe_films(films, partial(prepare, settings.mel_bands), kept, settings):
+        filters = partial(prepare, settings.mel_bands)
+        for film, answer in describe_films(films, filters, kept, settings, compute):
             features = write_film(file, film, answer).get("audio_features", np.empty(0))
             without += not np.isfinite(features).any()
     return {"films": len(films), "films_without_sound": without}

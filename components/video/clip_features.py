@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from components.compute import LAPTOP, Compute
 from components.packages.resolve import resolve
 from components.stage import Counts, Input, Output, digest, stage
 from components.video import decode, i3d
@@ -76,7 +77,12 @@ def prepare(weights: Path, settings: VideoSettings) -> Describe:
 
 @stage(VideoSettings)
 def main(
-    shots: Input, weights: Input, parts: Input, clip_features: Output, settings: VideoSettings
+    shots: Input,
+    weights: Input,
+    parts: Input,
+    clip_features: Output,
+    settings: VideoSettings,
+    compute: Compute = LAPTOP,
 ) -> Counts:
     """Write the described clips of every film."""
     films = films_of(pd.read_parquet(shots))
@@ -89,7 +95,8 @@ def main(
     total = 0
     with h5py.File(clip_features, "w") as file:
         file.attrs.update(model="i3d-kinetics-400-rgb", weights_sha256=weights_sha256)
-        for film, answer in describe_films(films, partial(prepare, folder, settings), kept, settings):
+        network = partial(prepare, folder, settings)
+        for film, answer in describe_films(films, network, kept, settings, compute):
             total += len(write_film(file, film, answer).get("clip_shot", ()))
     return {"films": len(films), "clips": total}
 

@@ -1,9 +1,14 @@
-"""Films described by several processes; one that hangs or crashes costs the film that it is at, and no other."""
+"""Films described by several processes; one that hangs or crashes costs the film that it is at, and no other.
+
+The processes are on this machine, or on those of a Ray cluster, where every machine has the films under the same path.
+"""
 
 import logging
+import pickle
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import lru_cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
@@ -12,6 +17,8 @@ from typing import NoReturn, cast
 import torch
 from tqdm import tqdm
 
+from components.cluster import calls, importable
+from components.compute import LAPTOP, Compute
 from components.stage import hash_file
 from components.video.parts import Arrays, Film, Parts
 from components.video.processes import Child
@@ -25,7 +32,7 @@ TELL_SECONDS, START_SECONDS = 0.5, 600
 
 
 def describe_films(
-    films: list[Film], prepare: Prepare, parts: Parts, settings: VideoSettings
+    films: list[Film], prepare: Prepare, parts: Parts, settings: VideoSettings, compute: Compute = LAPTOP
 ) -> Iterator[tuple[Film, Answer]]:
     """Each film in turn with its arrays, or with the reason why there are none.
 
@@ -34,7 +41,8 @@ def describe_films(
     """
     new = list({parts.name(film): film for film in films if film not in parts}.values())
     faults = dict[str, VideoError]()
-    for film, answer in _answers(new, prepare, settings) if new else ():
+    answers = _elsewhere if compute.on_cluster else _here
+    for film, answer in answers(new, prepare, settings, compute) if new else ():
         if isinstance(answer, VideoError):
             faults[parts.name(film)] = answer
         else:
@@ -45,10 +53,12 @@ def describe_films(
         yield film, parts.read(film) if fault is None else fault
 
 
-def _answers(films: list[Film], prepare: Prepare, settings: VideoSettings) -> Iterator[tuple[Film, Answer]]:
-    """What the processes say of films, as they are done."""
+def _here(
+    films: list[Film], prepare: Prepare, settings: VideoSettings, compute: Compute
+) -> Iterator[tuple[Film, Answer]]:
+    """What processes of this machine say of films, as they are done."""
     bar: tqdm[NoReturn] = tqdm(total=len(films), unit="film")
-    count = min(settings.workers, len(films))
+    count = min(compute.workers, len(films))
     workers = [_Worker(prepare, settings.decode_seconds, _Pace(bar)) for _ in range(count)]
     free = SimpleQueue[_Worker]()
     for worker in workers:
@@ -73,6 +83,25 @@ def _answers(films: list[Film], prepare: Prepare, settings: VideoSettings) -> It
             worker.end()
         pool.shutdown()
         bar.close()
+
+
+def _elsewhere(
+    films: list[Film], prepare: Prepare, settings: VideoSettings, compute: Compute
+) -> Iterator[tuple[Film, Answer]]:
+    """What processes of a cluster's machines say of films, as they are done."""
+    told = pickle.dumps((importable(prepare), settings.decode_seconds))
+    given = ((told, film) for film in films)
+    yield from tqdm(calls(_describe_there, given, compute), total=len(films), unit="film")
+
+
+def _describe_there(told: bytes, film: Film) -> tuple[Film, Answer]:
+    return film, _kept_worker(told).describe(film)
+
+
+@lru_cache(maxsize=1)
+def _kept_worker(told: bytes) -> "_Worker":
+    prepare, seconds = pickle.loads(told)
+    return _Worker(prepare, seconds, _Pace(tqdm(disable=True)))
 
 
 class _Pace:
@@ -131,7 +160,7 @@ def _started(prepare: Prepare) -> Child:
         fault = child.answer(START_SECONDS)
     except (EOFError, TimeoutError):
         raise VideoError(
-            "A process ended before it could read films. Free memory, or lower `workers`."
+            "A process ended before it could read films. Free memory, or lower `workers` in conf/compute.yaml."
         ) from None
     if fault:
         raise fault

@@ -24,4 +24,3 @@ class VideoSettings(Settings):
     decode_seconds: float = Field(
         600, gt=0, description="Time after which a process that says nothing counts as hung and is ended"
     )
-    workers: int = Field(2, ge=1, description="Processes that describe films, each on one thread")

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from components.catalogue.tables import read_videos
+from components.compute import LAPTOP, Compute
 from components.packages.resolve import resolve
 from components.stage import Counts, Input, Output, digest, stage
 from components.video import decode, transnet
@@ -136,7 +137,13 @@ def _rows(video: dict[str, Any], arrays: Arrays) -> list[dict[str, Any]]:
 
 @stage(VideoSettings)
 def main(
-    catalogue: Input, weights: Input, parts: Input, shots: Output, unread: Output, settings: VideoSettings
+    catalogue: Input,
+    weights: Input,
+    parts: Input,
+    shots: Output,
+    unread: Output,
+    settings: VideoSettings,
+    compute: Compute = LAPTOP,
 ) -> Counts:
     """Write the shots of every film; a film that cannot be read is set aside and the rest go on."""
     videos: dict[str, dict[str, Any]] = {
@@ -151,7 +158,7 @@ def main(
     rows: list[dict[str, Any]] = []
     aside = [video | {"reason": UNNAMED} for name, video in videos.items() if not _is_name(name)]
     for film, answer in describe_films(
-        films, partial(prepare, folder, settings.shot_threshold), kept, settings
+        films, partial(prepare, folder, settings.shot_threshold), kept, settings, compute
     ):
         if isinstance(answer, VideoError):
             logging.getLogger(__name__).warning("set aside %s: %s", film.video_id, answer)

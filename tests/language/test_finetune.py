@@ -16,6 +16,7 @@ import pytest
 import torch
 import yaml
 
+from components.compute import LAPTOP, Compute
 from components.language import finetune, pairs
 from components.language.encoder import Encoder, open_model
 from components.language.settings import LanguageSettings
@@ -23,6 +24,7 @@ from components.language.taste import read_taste
 from components.language.training import best_figures, last_checkpoint, losses
 from tests.language.conftest import garments
 from tests.language.test_stages import FEW, files
+from tests.machines import torchrun
 
 PROJECT = Path(__file__).parents[2]
 SOME = FEW | {"validation_queries": 40, "taste_items": 12}
@@ -35,13 +37,15 @@ def tracking(tmp_path_factory) -> str:
     return uri
 
 
-def finetuned(shop: Path, out: Path, model: Path, **changed: object) -> dict[str, float]:
+def finetuned(
+    shop: Path, out: Path, model: Path, compute: Compute = LAPTOP, **changed: object
+) -> dict[str, float]:
     """Pairs and finetune into `out`; returns what finetune measured."""
     settings = LanguageSettings(**(SOME | {"model": str(model)} | changed))
     inputs = out / "pairs.parquet", out / "taste.parquet"
     pairs.main(shop / "catalogue", shop / "split.parquet", *inputs, settings=settings)
     outputs = out / "model", out / "finetune.json", out / "finetune.csv"
-    finetune.main(*inputs, out, *outputs, settings=settings)
+    finetune.main(*inputs, out, *outputs, settings=settings, compute=compute)
     return json.loads(outputs[1].read_text())
 
 
@@ -225,12 +229,22 @@ def test_a_training_that_had_ended_when_it_was_killed_is_not_done_again(shop, sm
 
 
 @pytest.mark.slow
-def test_two_processes_train_together_and_the_same_way_every_time(shop, small_encoder_folder, tmp_path):
-    for name in ("first", "second"):
-        (tmp_path / name).mkdir()
-        figures = finetuned(
-            shop, tmp_path / name, small_encoder_folder, devices=2, taste_weight=0.5, checkpoint_steps=100
-        )
-        assert figures["finetuned_is_kept"] == 1
-    assert results(tmp_path / "first") == results(tmp_path / "second")
-    assert len(pd.read_csv(tmp_path / "first" / "finetune.csv")) == 6
+def test_two_processes_train_the_same_way_every_time_whether_on_one_machine_or_on_two(
+    shop, small_encoder_folder, tmp_path, tracking
+):
+    changed = {"taste_weight": 0.5, "checkpoint_steps": 100}
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder in (one, two):
+        folder.mkdir()
+    together = Compute(kind="gpus", devices=2)
+    figures = finetuned(shop, one, small_encoder_folder, together, **changed)
+    assert figures["finetuned_is_kept"] == 1
+    assert len(pd.read_csv(one / "finetune.csv")) == 6
+    (two / "language.yaml").write_text(yaml.safe_dump(SOME | {"model": str(small_encoder_folder)} | changed))
+    inputs = one / "pairs.parquet", one / "taste.parquet", one
+    outputs = two / "model", two / "finetune.json", two / "finetune.csv"
+    torchrun(
+        tracking, "components.language.finetune", *inputs, *outputs,
+        "--conf", two / "language.yaml",
+    )  # fmt: skip
+    assert results(one) == results(two)

@@ -12,7 +12,7 @@ from components.video.parts import Film, Parts
 from components.video.settings import VideoError, VideoSettings
 from tests.video.conftest import sha256
 
-SETTINGS = VideoSettings(decode_seconds=4, workers=2)
+SETTINGS = VideoSettings(decode_seconds=4)
 
 
 def behave(film, tell):

@@ -118,7 +118,7 @@ def test_the_number_of_processes_changes_nothing(tmp_path, copies, weights):
     run_stages(tmp_path, weights)
     before = shutil.copy(tmp_path / "films.h5", tmp_path / "before.h5")
     shutil.rmtree(tmp_path / "parts")
-    run_stages(tmp_path, weights, VideoSettings(clip_frames=8, workers=1))
+    run_stages(tmp_path, weights, VideoSettings(clip_frames=8))
     same(tmp_path / "films.h5", before)
 
 
