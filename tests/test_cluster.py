@@ -1,0 +1,124 @@
+"""Work spread over a real Ray cluster of two machines' processes ends as on one machine, also when one is lost."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+
+from components.catalogue.tables import write_table
+from components.cluster import ClusterError, calls
+from components.compute import LAPTOP, Compute
+from components.language import encode
+from components.language.settings import LanguageSettings
+from components.recommender.elsa import RecommenderError
+from components.recommender.interactions import Csr
+from components.recommender.settings import RecommenderSettings
+from components.recommender.train import fit
+from components.video.fanout import describe_films
+from components.video.parts import Film, Parts
+from components.video.settings import VideoError, VideoSettings
+from tests.language.conftest import garments
+from tests.video.conftest import sha256
+from tests.video.test_fanout import prepare, refuse
+
+pytestmark = pytest.mark.slow
+VIDEO = VideoSettings(decode_seconds=4)
+MACHINE = {"num_cpus": 1, "object_store_memory": 80_000_000}
+
+
+@pytest.fixture(scope="module")
+def machines() -> Iterator[Cluster]:
+    """A head and one more machine, of one processor each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("OMP_NUM_THREADS", "1")
+        cluster = Cluster(initialize_head=True, head_node_args=MACHINE | {"include_dashboard": False})
+        cluster.add_node(**MACHINE)
+        cluster.wait_for_nodes()
+        yield cluster
+        cluster.shutdown()
+
+
+@pytest.fixture
+def both(machines: Cluster) -> Compute:
+    return Compute(kind="cluster", ray=machines.address, nodes=2, devices=1)
+
+
+def described(folder: Path, names: list[str], compute: Compute) -> Iterator[tuple[Film, Any]]:
+    """What becomes of films that do what their name says."""
+    folder.mkdir(exist_ok=True)
+    films = []
+    for name in names:
+        path = folder / f"{name}.mp4"
+        path.write_text(name)
+        films.append(Film(name.split("_")[0], str(path), sha256(path)))
+    yield from describe_films(films, prepare, Parts(folder / "parts", {}), VIDEO, compute)
+
+
+def test_films_are_described_as_on_one_machine_and_bad_ones_have_the_same_reasons(tmp_path, both):
+    names = ["whole", "crashes", "strange", "hangs", "another"]
+    found, wanted = (
+        {film.video_id: str(answer) for film, answer in described(tmp_path, names, compute)}
+        for compute in (both, LAPTOP)
+    )
+    assert found == wanted and "crashed" in found["crashes"] and "length" in found["whole"]
+
+
+def test_what_keeps_processes_from_being_ready_ends_the_run_with_its_own_message(tmp_path, both):
+    (tmp_path / "film.mp4").write_text("film")
+    film = Film("film", str(tmp_path / "film.mp4"), sha256(tmp_path / "film.mp4"))
+    with pytest.raises(VideoError, match="weights are missing"):
+        list(describe_films([film], refuse, Parts(tmp_path / "parts", {}), VIDEO, both))
+
+
+def test_texts_have_the_same_bytes_as_on_one_machine(tmp_path, small_encoder_folder, both):
+    settings, written = LanguageSettings(encode_batch_size=4), []
+    for name, compute in (("one", LAPTOP), ("two", both)):
+        write_table("items", garments(), tmp_path / name / "catalogue")
+        out = tmp_path / name / "vectors.npy"
+        encode.main(
+            tmp_path / name / "catalogue", small_encoder_folder, out, settings=settings, compute=compute
+        )
+        written.append(out.read_bytes())
+    assert written[0] == written[1]
+
+
+def test_elsa_trains_on_two_machines_as_on_one_and_says_what_is_wrong(both):
+    taste = np.arange(60) % 6
+    near = np.where(taste == (np.arange(300) % 6)[:, None], 0.5, 0.02)
+    users = Csr((np.random.default_rng(0).random((300, 60)) < near).astype(np.float32))
+    settings = RecommenderSettings(dimensions=8, epochs=4, batch_size=40, neighbours=0)
+    one, two = (fit(users[:240], users[240:], settings, None, compute) for compute in (LAPTOP, both))
+    np.testing.assert_allclose(one.history["loss"], two.history["loss"], atol=1e-4)
+    np.testing.assert_allclose(one.factors, two.factors, atol=1e-3)
+    users.data[:] = np.nan
+    with pytest.raises(RecommenderError, match="the loss is nan"):
+        fit(users, users[:0], settings, None, both)
+
+
+def work(number: int, begun: Path) -> int:
+    """A second and a half of work, which notes the machine that it began on."""
+    (begun / f"{number}-{ray.get_runtime_context().get_node_id()}").touch()
+    time.sleep(1.5)
+    return number
+
+
+def test_work_of_a_machine_that_is_lost_is_done_by_another(tmp_path, machines, both):
+    lost = machines.add_node(**MACHINE)
+    answers = calls(work, ((number, tmp_path) for number in range(9)), both)
+    found = [next(answers)]
+    while not (there := [file.name.split("-")[0] for file in tmp_path.glob(f"*-{lost.node_id}")]):
+        found.append(next(answers))
+    machines.remove_node(lost, allow_graceful=False)
+    assert sorted([*found, *answers]) == list(range(9))
+    assert any(len(list(tmp_path.glob(f"{number}-*"))) == 2 for number in there), "one was begun twice"
+
+
+def test_a_cluster_that_is_not_there_is_named_with_how_to_start_it():
+    with pytest.raises(ClusterError, match="No Ray cluster answers"):
+        list(calls(len, [("film",)], Compute(kind="cluster", ray="127.0.0.1:1")))
