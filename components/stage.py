@@ -140,7 +140,8 @@ class Stage(Generic[P]):
         np.random.seed(settings.seed)
         told = {name: bound.arguments[name] for name in ["settings", *self.others] if name in bound.arguments}
         targets = {name: Path(bound.arguments[name]) for name in self.outputs}
-        with _run(self, told) as run, _parts(targets) as parts:
+        inputs = {name: Path(bound.arguments[name]) for name in self.paths if name not in self.outputs}
+        with _run(self, told, inputs) as run, _parts(targets) as parts:
             bound.arguments.update(parts)
             counts = self.main(*bound.args, **bound.kwargs)
             if run is not None:
@@ -234,24 +235,20 @@ def _remove(path: Path) -> None:
 
 
 @contextmanager
-def _run(stage: Stage[Any], told: Mapping[str, Conf]) -> Iterator[Callable[[Counts, str], None] | None]:
-    """The MLflow run of a tracked stage: settings as parameters, counts as metrics, the outputs' digest as tag."""
+def _run(
+    stage: Stage[Any], told: Mapping[str, Conf], inputs: Mapping[str, Path]
+) -> Iterator[Callable[[Counts, str], None] | None]:
+    """The MLflow run of a tracked stage."""
     if not stage.tracked or training_rank() > 0:
         yield None
         return
-    import mlflow
+    from components.tracking import tracked
 
-    room, name = stage.name.split(".")[-2:]
-    mlflow.set_experiment(room)
-    with mlflow.start_run(run_name=name, tags={"stage": f"{room}.{name}"}):
-        for name, conf in told.items():
-            given = conf.model_dump()
-            mlflow.log_params(given if name == "settings" else {f"{name}_{key}": given[key] for key in given})
-
-        def finish(counts: Counts, outputs: str) -> None:
-            mlflow.set_tag("outputs_sha256", outputs)
-            mlflow.log_metrics(
-                {name: value for name, value in counts.items() if isinstance(value, int | float)}
-            )
-
+    room, module = stage.name.split(".")[-2:]
+    settings: dict[str, Any] = {}
+    for name, conf in told.items():
+        given = conf.model_dump()
+        settings |= given if name == "settings" else {f"{name}_{key}": given[key] for key in given}
+    read = {name: (path, digest([path])) for name, path in inputs.items() if path.exists()}
+    with tracked(room, module, settings, read) as finish:
         yield finish

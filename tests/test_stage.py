@@ -157,12 +157,15 @@ def test_a_fault_is_one_message_and_status_2_without_a_traceback(command: Path) 
     assert answer.returncode == 2 and "Did you mean times?" in answer.stderr
 
 
-def test_a_tracked_stage_is_a_run_with_settings_figures_and_the_digest_of_its_output(command: Path) -> None:
+def test_a_tracked_stage_is_a_run_with_settings_inputs_figures_cost_and_the_digest_of_its_output(command: Path) -> None:
     (command / "words.txt").write_text("ho ")
     call(command, "words.txt", "repeated.txt")
     mlflow.set_tracking_uri(f"sqlite:///{command / 'mlflow.db'}")
     (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
     assert run.info.run_name == "repeat"
     assert run.data.params["times"] == "3"
-    assert run.data.metrics == {"words": 1.0}
+    assert run.data.metrics["words"] == 1.0
+    assert run.data.metrics["cost_cpu_seconds"] > 0 and run.data.metrics["cost_peak_megabytes"] > 10
+    (read,) = run.inputs.dataset_inputs
+    assert (read.dataset.name, read.dataset.digest) == ("words", digest([command / "words.txt"])[:36])
     assert run.data.tags["outputs_sha256"] == digest([command / "repeated.txt"])
