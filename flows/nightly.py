@@ -2,13 +2,11 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Annotated, Any
 from uuid import UUID
 
-import filelock
 from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
@@ -23,6 +21,7 @@ from pydantic import Field
 from components.stage import TandemError
 from flows import artifacts, feed, lock_file
 from flows.abandoned import crash_last, end_abandoned, free_locks, remember
+from flows.alone import WORK, RunError, alone
 from flows.graph import Node, read_graph, select
 from flows.notify import notify
 from flows.progress import Progress
@@ -34,13 +33,8 @@ from flows.settings import NightlySettings
 from flows.stages import Result, StageError, reproduce
 
 SETTINGS = Path("conf/nightly.yaml")
-WORK = Path(".tandem")
 Names = Annotated[list[str], Field(description="Names of stages or of rooms, such as encode or recommender")]
 Minutes = Annotated[float, Field(ge=0, description="How long to wait for another run in the same folder")]
-
-
-class RunError(TandemError):
-    """A run that could not start or did not end well."""
 
 
 class Run:
@@ -117,7 +111,7 @@ def nightly(
     """
     root = root.resolve()
     settings = NightlySettings.read(root / SETTINGS)
-    with _alone(root, wait_minutes):
+    with alone(root, wait_minutes):
         _tidy(root, settings)
         prepare_tracking(root)
         take_told(root)
@@ -128,18 +122,6 @@ def nightly(
             return None
         bundle = root / next(node for node in graph if node.name == BUNDLE).outputs[0]
         return publish_bundle(root, bundle, settings) if publishing else None
-
-
-def _alone(root: Path, wait_minutes: float) -> AbstractContextManager[object]:
-    """Hold the folder's lock, so that no other run is on in it."""
-    try:
-        (root / WORK).mkdir(exist_ok=True)
-        lock = filelock.FileLock(root / WORK / "run.lock")
-        return lock.acquire(timeout=wait_minutes * 60, poll_interval=0.5)
-    except filelock.Timeout:
-        raise RunError(f"Another run is on in {root}. Wait for its end, then run again.") from None
-    except OSError as fault:
-        raise RunError(f"{root / WORK} cannot be written to: {fault}. Mend that, then run again.") from None
 
 
 def _tidy(root: Path, settings: NightlySettings) -> None:

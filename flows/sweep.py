@@ -27,6 +27,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from tqdm import tqdm
 
 from components.stage import TandemError
+from flows.abandoned import end_abandoned, mark
+from flows.alone import alone
 from flows.graph import read_graph
 from flows.registry import use_tracking
 from flows.settings import Choices, Search, SweepSettings
@@ -77,7 +79,8 @@ def sweep(root: Path, stage: str, trials: int | None = None) -> Sweep:
     """Search a stage's settings by Optuna's tree-structured Parzen estimator, with median pruning.
 
     trials: how many in all, as conf/sweep.yaml has it if None. A sweep that was killed goes on where it ended.
-    Raises SweepError where conf/sweep.yaml has no such stage, its inputs are not up to date, or every trial fails.
+    Raises SweepError where conf/sweep.yaml has no such stage, its inputs are not up to date, or every trial fails;
+    RunError where another run is on in the folder.
     """
     settings = SweepSettings.read(root / SETTINGS)
     if stage not in settings.stages:
@@ -95,7 +98,9 @@ def sweep(root: Path, stage: str, trials: int | None = None) -> Sweep:
     work = Work(root, stage, command, search, _parent(study, stage))
     ended = [trial for trial in study.trials if trial.state.is_finished()]
     left = max(0, (trials or search.trials) - len(ended))
-    study.optimize(work, n_trials=left, catch=(TrialError,), show_progress_bar=True)
+    with alone(root):
+        end_abandoned(root)
+        study.optimize(work, n_trials=left, catch=(TrialError,), show_progress_bar=True)
     best = _best(study)
     _keep(study, work, now | best.params)
     rows = _rows(study).sort_values("value", ascending=search.better == "lower", ignore_index=True)
@@ -168,7 +173,7 @@ class Work:
         tags = {MLFLOW_PARENT_RUN_ID: self.parent, "sweep": self.parent, "trial": str(number)}
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
         own = {"PATH": path, "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri()}
-        return os.environ | own | {"MLFLOW_RUN_CONTEXT": json.dumps(tags)}
+        return os.environ | own | mark(self.root, self.stage) | {"MLFLOW_RUN_CONTEXT": json.dumps(tags)}
 
     def _watch(self, trial: optuna.Trial, process: subprocess.Popen[bytes]) -> None:
         """Tell Optuna each value as it is logged, and stop the trial where it says so."""
