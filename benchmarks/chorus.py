@@ -36,12 +36,14 @@ def _texts(attributes: dict[str, object]) -> dict[str, str]:
     }
 
 
+def read_ratings() -> pd.DataFrame:
+    """What people said of items shown for a query, fitting (1 to 3) or not (0): query, item_id, rating."""
+    return pd.read_csv(SHARED / "judgements.csv", dtype={"docid": str}).rename(columns={"docid": "item_id"})
+
+
 def read_judged() -> pd.DataFrame:
     """Fitting judgements, one a row: query_id, text, item_id, grade."""
-    judged = pd.read_csv(SHARED / "judgements.csv", dtype={"docid": str})
-    judged = judged[judged["rating"] > 0].rename(
-        columns={"query": "text", "docid": "item_id", "rating": "grade"}
-    )
+    judged = read_ratings().query("rating > 0").rename(columns={"query": "text", "rating": "grade"})
     return judged.assign(query_id=judged["text"])[["query_id", "text", "item_id", "grade"]].reset_index(
         drop=True
     )

@@ -4,7 +4,8 @@ python benchmarks/search.py --data chorus [--quick] [--json FILE]
 
 What the hybrid chooses (the share of words) it chooses by five-fold cross-validation over queries, the folds drawn by
 the hash of a query's text: a query's figure comes from a share that the other folds chose. Five draws of folds; a
-query's figure is the mean over them. Intervals are bootstraps over queries, differences are paired.
+query's figure is the mean over them. Each query is asked of the finetuned model that learnt from the other half of
+them (benchmarks/chorus_finetune.py). Intervals are bootstraps over queries, differences are paired.
 """
 
 import argparse
@@ -21,10 +22,11 @@ import chorus
 import numpy as np
 import Stemmer
 import torch
+from chorus_finetune import CACHE, finetuned, half_of
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from components.language.encoder import Encoder
+from components.language.encoder import Encoder, Vectors
 from components.language.evaluate import grade_matrix
 from components.language.export import export
 from components.language.lexical import Lexical, hybrid
@@ -32,9 +34,8 @@ from components.language.measures import Matrix, mrr, ndcg, recall
 from components.language.query_model import QueryModel
 from components.language.text import item_texts, matched_texts
 
-CACHE = Path(".tandem") / "search"
 FOLDS, DRAWS, STEPS, SAMPLES = 5, 5, 20, 2000
-HEAD_TEXTS, DIMENSIONS, TOKENS = 1000, 512, 64
+HEAD_TEXTS, DIMENSIONS, TOKENS = 1000, 512, 32
 MEASURES: dict[str, Callable[[Matrix, Matrix], float]] = {
     "ndcg_10": lambda scores, grades: ndcg(scores, grades, 10),
     "recall_100": lambda scores, grades: recall(scores, grades, 100),
@@ -84,7 +85,7 @@ def interval(values: NDArray[np.float64]) -> list[float]:
     return [round(float(value), 4) for value in (values.mean(), low, high)]
 
 
-def kept(name: str, make: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
+def kept(name: str, make: Callable[[], Vectors]) -> Vectors:
     """An array made once a checkout."""
     file = CACHE / f"{name}.npy"
     if not file.is_file():
@@ -111,13 +112,13 @@ def peers(texts: list[str], asked: list[str], quick: bool) -> dict[str, Matrix]:
     return found
 
 
-def directions(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+def directions(vectors: Vectors) -> Vectors:
     """The head that finetuning starts from: main directions of some texts' vectors, (whole, DIMENSIONS)."""
     sample = vectors[np.random.default_rng(42).permutation(len(vectors))[:HEAD_TEXTS]]
     return np.linalg.eigh(sample.T @ sample)[1][:, ::-1][:, :DIMENSIONS].astype(np.float32)
 
 
-def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+def unit(vectors: Vectors) -> Vectors:
     """Rows of length 1."""
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
@@ -135,32 +136,57 @@ def milliseconds(call: Callable[[str], object], texts: list[str], rounds: int) -
     return round(1000 * min(medians), 2)
 
 
+def read_items(folder: Path, texts: list[str]) -> Vectors:
+    """Unit vectors of the items (i, d), in bfloat16 as the processor multiplies fastest; made once a checkout."""
+
+    def encode() -> Vectors:
+        encoder = Encoder.load(folder)
+        encoder.model.max_seq_length = TOKENS
+        encoder.model.to(torch.bfloat16)
+        return unit(encoder.encode(texts, progress=True))
+
+    return kept(f"{folder.name}-{hashlib.sha256(''.join(texts).encode()).hexdigest()[:12]}", encode)
+
+
+def query_model_of(folder: Path) -> QueryModel:
+    """The model for queries in 8 bits, exported once a checkout."""
+    exported = CACHE / f"{folder.name}-query"
+    if not exported.is_dir():
+        encoder = Encoder.load(folder)
+        encoder.model.max_seq_length = TOKENS
+        export(encoder, exported)
+    return QueryModel.load(exported)
+
+
+def finetuned_similarities(base: Path, asked: list[str], texts: list[str]) -> Matrix:
+    """Each query (q, i) as the model sees it that was finetuned on the catalogue and the other half of the queries."""
+    halves = np.array([half_of(text) for text in asked])
+    found = np.zeros((len(asked), len(texts)), np.float32)
+    for half in (0, 1):
+        folder = finetuned(base, half)
+        rows = np.flatnonzero(halves == half)
+        queries = query_model_of(folder).encode([asked[row] for row in rows], batch_size=1)
+        found[rows] = queries @ read_items(folder, texts).T
+    return found
+
+
 def measure(model: Path, quick: bool) -> dict[str, Any]:
     """Every row of the table."""
     items = chorus.read_items()
     asked, grades = grade_matrix(chorus.read_judged(), items["item_id"])
     texts = item_texts(items)
-    encoder = Encoder.load(model)
+    encoder, query_model = Encoder.load(model), query_model_of(model)
     encoder.model.max_seq_length = TOKENS
-
-    def encode_items() -> NDArray[np.float32]:
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            return encoder.encode(texts, progress=True)
-
-    name = f"{model.name}-{hashlib.sha256(''.join(texts).encode()).hexdigest()[:12]}"
-    whole, queries = kept(name, encode_items), encoder.encode(asked)
-    if not (CACHE / f"{model.name}-query").is_dir():
-        export(encoder, CACHE / f"{model.name}-query")
-    query_model = QueryModel.load(CACHE / f"{model.name}-query")
     lexical = Lexical.build(matched_texts(items))
     words = np.stack([lexical.scores(text) for text in asked])
+    whole, queries = read_items(model, texts), encoder.encode(asked)
     head = directions(whole)
     vectors = unit(whole @ head)
-    quick_queries = unit(query_model.encode(asked, batch_size=1) @ head)
     similarities = {
         "MPNet 768": queries @ whole.T,
         "MPNet 512": unit(queries @ head) @ vectors.T,
-        "MPNet 512, 8-bit queries": quick_queries @ vectors.T,
+        "MPNet 512, 8-bit queries": unit(query_model.encode(asked, batch_size=1) @ head) @ vectors.T,
+        "finetuned 512, 8-bit queries": finetuned_similarities(model, asked, texts),
     }
     rows = {kind: by_query(scores, grades) for kind, scores in peers(texts, asked, quick).items()}
     rows["words"] = by_query(words, grades)
@@ -184,7 +210,7 @@ def measure(model: Path, quick: bool) -> dict[str, Any]:
         },
         "hybrid_less": {
             peer: {name: interval(rows[best][name] - rows[peer][name]) for name in MEASURES}
-            for peer in ("bm25s", "words", best.removeprefix("hybrid, "))
+            for peer in ("bm25s", "words", best.removeprefix("hybrid, "), "hybrid, MPNet 512, 8-bit queries")
         },
         "shares_of_words_chosen": {
             kind: [min(all_), float(np.median(all_)), max(all_)] for kind, all_ in shares.items()

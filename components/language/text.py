@@ -39,8 +39,9 @@ def item_text(item: Mapping[Any, Any]) -> str:
 
 
 def matched_text(item: Mapping[Any, Any]) -> str:
-    """What is matched by words: the title once more before the text, so that its words count more than others."""
-    return f"{item['title']} {item_text(item)}"
+    """What is matched by words: those of the title count most, then the sentence's, then the attributes'."""
+    title = item["title"]
+    return f"{title}. {title}. {item['text']} {item_text(item)}"
 
 
 def item_texts(items: pd.DataFrame) -> list[str]:

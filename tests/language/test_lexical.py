@@ -1,5 +1,6 @@
 """Match by words."""
 
+import json
 import os
 import subprocess
 import sys
@@ -64,6 +65,16 @@ def test_a_word_of_the_title_counts_more_than_one_of_the_text():
     )
     lexical = Lexical.build(matched_texts(items))
     assert lexical.scores("lamp").argmax() == 0 and lexical.scores("desk").argmax() == 1
+
+
+def test_a_word_of_the_sentence_counts_more_than_one_of_an_attribute():
+    attributes = [json.dumps({"material": ["oak"]}), json.dumps({"material": ["brass"]})]
+    items = garments().iloc[[0, 1]]
+    items = items.assign(
+        title=["Lamp", "Desk"], text=["Made of brass.", "Made of oak."], attributes=attributes
+    )
+    lexical = Lexical.build(matched_texts(items))
+    assert lexical.scores("brass").argmax() == 0 and lexical.scores("oak").argmax() == 1
 
 
 def test_word_forms_are_one_word(lexical):
