@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from components.bundle.films import write_films
 from components.bundle.histories import ARRAYS
 from components.bundle.ids import sorted_keys
 from components.bundle.load import MANIFEST, read_manifest
@@ -49,6 +50,7 @@ def made_up_bundle(real: Path, folder: Path, items: int, people: int, seed: int 
     ids = table["item_id"].to_numpy(object)
     Factors(ids, taste, popularity, np.zeros(items, bool), neighbours).save(folder / "item_factors")
     Shelf.of(table).save(folder / "shelf")
+    write_films(folder / "films", [])
     Vocabulary.of(table).save(folder / "vocabulary.json")
     Lexical.build(matched_texts(table)).save(folder / "lexical")
     write_index({"text": text, "taste": taste}, folder / "index", IndexSettings())

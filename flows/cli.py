@@ -11,6 +11,7 @@ from rich.table import Table
 
 from components.stage import TandemError
 from flows.settings import NightlySettings
+from flows.video import app as video
 
 if TYPE_CHECKING:
     from flows.publish import Outcome
@@ -170,6 +171,7 @@ keys = typer.Typer(
     help="Keys of the service: who may read, write, or see and erase people.", no_args_is_help=True
 )
 app.add_typer(keys, name="keys")
+app.add_typer(video, name="video")
 
 
 @keys.command("create")

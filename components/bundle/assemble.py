@@ -5,6 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
+from components.bundle.films import write_films
 from components.bundle.histories import Histories
 from components.bundle.load import FORMAT, MANIFEST
 from components.bundle.settings import BundleSettings
@@ -15,6 +16,7 @@ from components.language.lexical import Lexical
 from components.language.text import matched_texts
 from components.language.understanding import Vocabulary
 from components.stage import Counts, Input, Output, hash_file, stage
+from components.video.filmstrips import carried
 
 REPORTS = (
     "catalogue",
@@ -65,6 +67,8 @@ def main(
     item_factors: Input,
     test_users: Input,
     film_vectors: Input,
+    films: Input,
+    neighbours: Input,
     index: Input,
     metrics: Input,
     bundle: Output,
@@ -93,6 +97,7 @@ def main(
     Lexical.build(matched_texts(items)).save(bundle / "lexical")
     acts = interaction_parts(catalogue)
     Histories.of(acts, items["item_id"].tolist(), settings.minimum_rating).save(bundle / "histories")
+    write_films(bundle / "films", carried(films, neighbours))
     files = sorted(file for file in bundle.rglob("*") if file.is_file())
     manifest = {
         "format": FORMAT,

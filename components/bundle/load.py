@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from components.bundle.films import Films
 from components.bundle.histories import Histories
 from components.bundle.latest import Latest
 from components.bundle.query_encoder import QueryEncoder
@@ -24,7 +25,7 @@ from components.language.understanding import Understanding, Vocabulary
 from components.recommender.factors import Factors
 from components.stage import hash_file
 
-FORMAT = 3
+FORMAT = 4
 MANIFEST = "manifest.json"
 
 
@@ -111,6 +112,7 @@ class Bundle:
     settings: BundleSettings
     shelf: Shelf
     histories: Histories
+    films: Films
     encoder: QueryEncoder
     words: LiveWords
     vocabulary: Vocabulary
@@ -139,6 +141,7 @@ class Bundle:
             BundleSettings(**manifest["settings"]),
             Shelf.load(folder / "shelf"),
             Histories.load(folder / "histories"),
+            Films.load(folder / "films"),
             QueryEncoder.load(folder / "query_model"),
             LiveWords(Lexical.load(folder / "lexical")),
             Vocabulary.load(folder / "vocabulary.json"),

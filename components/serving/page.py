@@ -4,15 +4,18 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
+from itertools import chain
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
 
 from components.bundle.answers import Answer
+from components.bundle.load import Bundle
 from components.bundle.question import Query
 from components.serving.answers import like
 from components.serving.asking import question
@@ -63,10 +66,23 @@ class Page:
         self, request: Request, query: Query, answer: Answer, heading: str, status: int = 200
     ) -> Response:
         """An answer: the whole page, or the results where htmx changes the page in place."""
-        bundle = self.service.model.bundle
         restored = "hx-history-restore-request" in request.headers
         part = "hx-request" in request.headers and not restored
-        values = {
+        template = "results.html" if part else "page.html"
+        values = self._values(query, answer, heading) | {"part": part}
+        return self.templates.TemplateResponse(
+            request, template, values, status, headers={"Vary": "HX-Request, Accept"}
+        )
+
+    def films(self, request: Request, title: str, films: list[dict[str, Any]]) -> Response:
+        """The films of an item as strips, and the films that are like them."""
+        values = self._values(Query(""), Answer(), f"Films of {title}") | {"films": films}
+        return self.templates.TemplateResponse(request, "films.html", values)
+
+    def _values(self, query: Query, answer: Answer, heading: str) -> dict[str, Any]:
+        """What the templates show."""
+        bundle = self.service.model.bundle
+        return {
             "shop": bundle.manifest["shop"],
             "priced": bundle.vocabulary.priced,
             "people": bundle.histories.longest(self.settings.people),
@@ -74,16 +90,12 @@ class Page:
             "query": query,
             "answer": answer,
             "heading": heading,
-            "part": part,
+            "filmed": bundle.films,
             "sorts": SORTS if bundle.vocabulary.priced else {sort: SORTS[sort] for sort in UNPRICED_SORTS},
             "facets": choices(query, answer),
             "more": address(query, cursor=answer.next) if answer.next else None,
             "chips": chips(query, answer, bundle.manifest["shop"].get("currency") or ""),
         }
-        template = "results.html" if part else "page.html"
-        return self.templates.TemplateResponse(
-            request, template, values, status, headers={"Vary": "HX-Request, Accept"}
-        )
 
     def notice(self, request: Request, status: int, detail: str) -> Response:
         """A fault, with the form that it can be mended in."""
@@ -109,8 +121,17 @@ def pages(service: Service, door: Door, page: Page) -> APIRouter:
     async def more(request: Request, item_id: str, query: Query = asked) -> Response:
         bundle = await service.current()
         answer = like(bundle, item_id, query.k)
-        title = bundle.shelf.titles(np.array([bundle.shelf.row_of(item_id)]))[0]
-        return page.show(request, query, answer, f"More like {title}")
+        return page.show(request, query, answer, f"More like {title_of(bundle, item_id)}")
+
+    @router.get("/films/{item_id:path}")
+    async def films(request: Request, item_id: str) -> Response:
+        bundle = await service.current()
+        title, found = title_of(bundle, item_id), bundle.films.of_item(item_id)
+        if title is None or not found:
+            raise HTTPException(404, f"There are no films of an item {item_id[:80]!r}.")
+        for neighbour in chain.from_iterable(film["neighbours"] for film in found):
+            neighbour["title"] = title_of(bundle, neighbour["item_id"])
+        return page.films(request, title, found)
 
     @router.get("/docs")
     async def docs(request: Request) -> Response:
@@ -118,6 +139,12 @@ def pages(service: Service, door: Door, page: Page) -> APIRouter:
         return page.templates.TemplateResponse(request, "api.html", values)
 
     return router
+
+
+def title_of(bundle: Bundle, item_id: str) -> str | None:
+    """The title of an item, None where there is no such item."""
+    row = bundle.shelf.row_of(item_id)
+    return None if row is None else bundle.shelf.titles(np.array([row]))[0]
 
 
 def choices(query: Query, answer: Answer) -> dict[str, list[Choice]]:

@@ -1,6 +1,7 @@
 """A page of films: the shots and scenes of each as a strip of thumbnails, and the films that are like it."""
 
 import base64
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from components.stage import Counts, Input, Output, stage
 from components.video.settings import VideoSettings
 
 SHOWN_FILMS, SHOWN_CLIPS = 50, 60
+CARRIED_CLIPS = 24
 
 
 def picture(film: h5py.Group, clip: int) -> str:
@@ -28,10 +30,10 @@ def scene_clips(film: h5py.Group) -> list[NDArray[np.int64]]:
     return [np.flatnonzero((owner >= first) & (owner <= last)) for first, last in film["scenes"][:]]
 
 
-def strip(film: h5py.Group) -> list[list[dict[str, Any]]]:
-    """Clips of each scene, evenly thinned to sixty: picture, shot, and the second at which the shot begins."""
+def strip(film: h5py.Group, most: int) -> list[list[dict[str, Any]]]:
+    """Clips of each scene, evenly thinned to the most: picture, shot, and the second at which the shot begins."""
     owner, starts = film["clip_shot"][:], film["shots"][:, 0]
-    kept = set(np.linspace(0, len(owner) - 1, min(SHOWN_CLIPS, len(owner))).round().astype(int).tolist())
+    kept = set(np.linspace(0, len(owner) - 1, min(most, len(owner))).round().astype(int).tolist())
     return [
         [
             {
@@ -57,6 +59,7 @@ def likenesses(file: h5py.File, rows: pd.DataFrame) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
+            "item_id": str(file[name].attrs["item_id"]),
             "similarity": float(own["similarity"].iloc[0]),
             "pairs": [
                 {
@@ -71,21 +74,33 @@ def likenesses(file: h5py.File, rows: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
+def describe(file: h5py.File, name: str, neighbours: pd.DataFrame, most: int) -> dict[str, Any]:
+    """What a page shows of a film, with so many of its clips."""
+    film = file[name]
+    return {
+        "name": name,
+        "item_id": str(film.attrs["item_id"]),
+        "seconds": float(film["shots"][-1, 1]),
+        "shots": len(film["shots"]),
+        "scenes": strip(film, most),
+        "neighbours": likenesses(file, neighbours[neighbours["video_id"] == name]),
+    }
+
+
+def carried(films: Path, neighbours: Path) -> Iterator[dict[str, Any]]:
+    """What a service shows of each film: fewer clips, and of each neighbour the pair of scenes that is most alike."""
+    table = pd.read_parquet(neighbours).drop_duplicates(["video_id", "neighbour_id"])
+    with h5py.File(films) as file:
+        for name in file:
+            yield describe(file, name, table, CARRIED_CLIPS)
+
+
 @stage(VideoSettings)
 def main(films: Input, neighbours: Input, page: Output, settings: VideoSettings) -> Counts:
     """Write one HTML page that needs no other file."""
     table = pd.read_parquet(neighbours)
     with h5py.File(films) as file:
-        shown = [
-            {
-                "name": name,
-                "seconds": float(file[name]["shots"][-1, 1]),
-                "shots": len(file[name]["shots"]),
-                "scenes": strip(file[name]),
-                "neighbours": likenesses(file, table[table["video_id"] == name]),
-            }
-            for name in list(file)[:SHOWN_FILMS]
-        ]
+        shown = [describe(file, name, table, SHOWN_CLIPS) for name in list(file)[:SHOWN_FILMS]]
         template = Environment(
             loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True
         ).get_template("films.html")

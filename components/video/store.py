@@ -1,28 +1,21 @@
-"""The HDF5 files of films: one group a film, its arrays compressed and check-summed, its attributes what made it.
-
-python -m components.video.store ls|show|verify|export <file of films>
-"""
+"""The HDF5 files of films: one group a film, its arrays compressed and check-summed, its attributes what made it."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import h5py
 import numpy as np
 import pandas as pd
-import typer
 
 from components.video.parts import Arrays, Film
 from components.video.settings import VideoError
 
-STORE = Annotated[Path, typer.Argument(help="A file of films")]
-NAME = Annotated[str, typer.Argument(help="video_id of a film")]
 UNITS = {
     "shots": "seconds (start, end)", "scenes": "shots (first, last)", "clip_start_seconds": "seconds",
     "clip_shot": "shots", "clip_features": "1", "audio_features": "log10 of energy", "colours": "share of pixels",
     "thumbnails": "JPEG bytes, zeros behind",
 }  # fmt: skip
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 def films_of(shots: pd.DataFrame) -> list[Film]:
@@ -85,44 +78,36 @@ def faults(film: Any) -> Iterator[str]:
         yield "has shots without sound or colours"
 
 
-@app.command("ls")
-def list_films(store: STORE) -> None:
-    """List the films with their length, shots, scenes and whether they have sound."""
+def summaries(store: Path) -> list[str]:
+    """A line a film: its length, shots, scenes and whether it has sound."""
     with _open(store) as file:
-        for name, film in file.items():
-            seconds = film["shots"][-1, 1]
-            sound = "sound" if film.attrs["has_audio"] else "no sound"
-            typer.echo(
-                f"{name}  {seconds:.1f} s  {len(film['shots'])} shots  {len(film['scenes'])} scenes  {sound}"
-            )
+        return [
+            f"{name}  {film['shots'][-1, 1]:.1f} s  {len(film['shots'])} shots  {len(film['scenes'])} scenes  "
+            f"{'sound' if film.attrs['has_audio'] else 'no sound'}"
+            for name, film in file.items()
+        ]
 
 
-@app.command()
-def show(store: STORE, name: NAME) -> None:
-    """Show a film's attributes, arrays and scenes."""
+def describe(store: Path, name: str) -> Iterator[str]:
+    """A film's attributes, arrays and scenes, a line each."""
     with _open(store) as file:
         film = _film(file, name)
         for key, value in film.attrs.items():
-            typer.echo(f"{key}: {value}")
+            yield f"{key}: {value}"
         for key, part in film.items():
-            typer.echo(f"{key}: {part.dtype} {part.shape}, {part.attrs['unit']}")
+            yield f"{key}: {part.dtype} {part.shape}, {part.attrs['unit']}"
         shots = film["shots"][:]
         for number, (first, last) in enumerate(film["scenes"][:]):
-            typer.echo(f"scene {number}: {shots[first, 0]:.2f}-{shots[last, 1]:.2f} s, shots {first}-{last}")
+            yield f"scene {number}: {shots[first, 0]:.2f}-{shots[last, 1]:.2f} s, shots {first}-{last}"
 
 
-@app.command()
-def verify(store: STORE) -> None:
-    """Read every array of every film; the exit status is 1 where something is wrong."""
+def verify(store: Path) -> tuple[int, list[str]]:
+    """How many films there are, and what is wrong with any of them; every array is read."""
     with _open(store) as file:
-        found = [f"{name} {fault}" for name, film in file.items() for fault in faults(film)]
-        typer.echo("\n".join(found) or f"{len(file)} films are whole")
-    if found:
-        raise typer.Exit(1)
+        return len(file), [f"{name} {fault}" for name, film in file.items() for fault in faults(film)]
 
 
-@app.command()
-def export(store: STORE, name: NAME, folder: Annotated[Path, typer.Argument(help="Where to")]) -> None:
+def export(store: Path, name: str, folder: Path) -> None:
     """Write a film's arrays as .npy files and its thumbnails as JPEG."""
     with _open(store) as file:
         film = _film(file, name)
@@ -144,16 +129,3 @@ def _film(file: Any, name: str) -> Any:
     if name not in file:
         raise VideoError(f"There is no film {name}. Known films: {', '.join(list(file)[:10])}.")
     return file[name]
-
-
-def main() -> None:
-    """Answer the command line; faults are one message and exit status 2."""
-    try:
-        app()
-    except VideoError as fault:
-        typer.secho(str(fault), err=True, fg="red")
-        raise SystemExit(2) from None
-
-
-if __name__ == "__main__":
-    main()

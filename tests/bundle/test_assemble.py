@@ -12,8 +12,8 @@ def test_the_same_inputs_make_the_same_bytes(bundle_folder: Path, tmp_path: Path
     counts = assemble.main(
         data / "catalogue", data / "language/model", data / "language/query_model",
         data / "language/queries.parquet", data / "ethics", data / "recommender/item_factors",
-        data / "recommender/test_users.parquet", data / "video/film_vectors.parquet", data / "index",
-        data / "metrics", tmp_path / "bundle", settings=BundleSettings(),
+        data / "recommender/test_users.parquet", data / "video/film_vectors.parquet", data / "video/films.h5",
+        data / "video/neighbours.parquet", data / "index", data / "metrics", tmp_path / "bundle", settings=BundleSettings(),
     )  # fmt: skip
     assert (tmp_path / "bundle/manifest.json").read_bytes() == (bundle_folder / "manifest.json").read_bytes()
     assert counts["files"] == len(read_manifest(bundle_folder)["files"])

@@ -6,16 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from components.bundle.films import Films, write_films
 from components.bundle.load import Bundle
 from components.serving.app import create_app
 from components.serving.database import open_database
 from components.serving.keys import Scope, create_key
 from components.serving.settings import ServingSettings
+from components.video.filmstrips import carried
+from tests.films import write_films as small_films
 
 HERE = ("127.0.0.1", 50_000)
 
@@ -51,6 +55,19 @@ def client(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     settings = settings_in(tmp_path_factory.mktemp("read"))
     with TestClient(create_app(bundle, settings, version="7"), client=HERE) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def cinema(
+    bundle_folder: Path, bundle_items: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory
+) -> FastAPI:
+    """A service over the shop whose first two items have films; nobody writes to it."""
+    folder = tmp_path_factory.mktemp("cinema")
+    items = bundle_items["item_id"].iloc[:2].tolist()
+    write_films(folder / "films", carried(*small_films(folder, items)))
+    bundle = Bundle.load(bundle_folder)
+    bundle.films = Films.load(folder / "films")
+    return create_app(bundle, settings_in(folder))
 
 
 @pytest.fixture(scope="session")

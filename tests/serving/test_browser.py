@@ -2,10 +2,15 @@
 
 import re
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
+import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.serving.conftest import listening
 
 pytestmark = pytest.mark.browser
 GRANDCHILDREN = "My wife who loves shopping summer fashion for her grandchildren"
@@ -169,6 +174,25 @@ def test_without_javascript_search_filter_price_and_more_like_this_work(
         expect(page.locator(".chips")).to_contain_text("colour: ")
         page.get_by_role("link", name="More like this").first.click()
         expect(page.locator("h1")).to_contain_text("More like")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_films_of_a_card_are_a_strip_from_which_a_search_leads_back(
+    browser: Browser, cinema: FastAPI, bundle_items: pd.DataFrame, scheme: str
+) -> None:
+    with listening(cinema) as place, browser.new_page(base_url=place) as page:
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.goto("/?" + urlencode({"q": bundle_items["title"].iloc[0]}))
+        page.get_by_role("link", name="Shots and scenes").first.click()
+        expect(page.locator("h1")).to_contain_text("Films of")
+        expect(page.locator("figure img")).to_have_count(6)
+        wide = page.locator("figure img").first.evaluate("picture => picture.naturalWidth")
+        assert wide == 112
+        assert Axe().run(page).violations_count == 0
+        page.locator(".like a").first.click()
+        expect(page.locator("h1")).to_contain_text("Films of")
+        ask(page, "shoes")
+        expect(page.locator(".card")).to_have_count(12)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

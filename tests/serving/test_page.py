@@ -2,15 +2,18 @@
 
 import re
 from html import unescape
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
+import pandas as pd
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from components.bundle.answers import search
 from components.bundle.load import Bundle
 from components.bundle.question import Query
 from components.serving.page import HUES, address, price_range
+from tests.serving.conftest import HERE
 
 BROWSER = {"accept": "text/html"}
 PRICE = re.compile(r'class="card" data-price="([\d.]+)"')
@@ -79,12 +82,26 @@ def test_more_like_this_is_a_page_too(client: TestClient) -> None:
     assert len(titles(like)) == 12 and titles(page)[0] not in titles(like)[:1]
 
 
+def test_a_card_leads_to_its_films_and_these_to_films_like_them(
+    cinema: FastAPI, bundle_items: pd.DataFrame
+) -> None:
+    first, second = bundle_items.iloc[0], bundle_items.iloc[1]
+    with TestClient(cinema, client=HERE) as client:
+        cards = get(client, "/?" + urlencode({"q": first["title"]}))
+        assert f'href="/films/{first["item_id"]}"' in cards
+        page = get(client, f"/films/{first['item_id']}")
+        assert f"Films of {first['title']}" in unescape(page) and page.count("<figure>") == 6
+        assert "scene 2" in page and "6 shots · 2 scenes" in page
+        assert f'<a href="/films/{second["item_id"]}">{second["title"]}</a>: 0.90' in unescape(page)
+
+
 @pytest.mark.parametrize(
     ("path", "status", "notice"),
     [
         ("/?price_min=30&price_max=20&q=shoes", 422, "price_min: 30 is above price_max 20. Swap them."),
         ("/?q=" + "a" * 2000, 422, "at most 1000 characters"),
         ("/like/f9999", 404, "There is no item"),
+        ("/films/f9999", 404, "There are no films of an item 'f9999'"),
         ("/nowhere", 404, "/nowhere"),
     ],
 )

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -20,7 +21,7 @@ def store(tmp_path_factory, films, weights):
 
 
 def ask(*words):
-    command = [sys.executable, "-m", "components.video.store", *map(str, words)]
+    command = [Path(sys.executable).with_name("tandem"), "video", *map(str, words)]
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
 
 
