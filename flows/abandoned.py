@@ -90,7 +90,8 @@ def free_locks(root: Path) -> bool:
 
 def _was_there(number: int, at: float) -> bool:
     try:
-        return psutil.Process(number).create_time() <= at
+        process = psutil.Process(number)
+        return process.create_time() <= at and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 

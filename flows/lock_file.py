@@ -6,6 +6,8 @@ import threading
 from pathlib import Path
 
 import yaml
+from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+from voluptuous import Invalid
 
 LOCK_FILE = "dvc.lock"
 COPY = Path(".tandem/dvc.lock")
@@ -33,11 +35,10 @@ def mend(root: Path) -> bool:
 
 
 def _is_whole(file: Path) -> bool:
-    """Whether it reads as what DVC writes, to the end of its last line."""
+    """Whether DVC can read it, to the end of its last line."""
     written = file.read_bytes()
     try:
-        held = yaml.load(written, Loader=yaml.CSafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError):
+        COMPILED_LOCKFILE_SCHEMA(yaml.load(written, Loader=yaml.CSafeLoader))
+    except (yaml.YAMLError, UnicodeDecodeError, Invalid):
         return False
-    stages = held.get("stages") or {} if isinstance(held, dict) else None
-    return stages is not None and written.endswith(b"\n") and all("cmd" in entry for entry in stages.values())
+    return written.endswith(b"\n")
