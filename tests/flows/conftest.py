@@ -1,5 +1,6 @@
 """A small project with a real graph, run by real DVC and Prefect."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -68,27 +69,53 @@ def own_prefect() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def new_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project of four stages: numbers, then squares and cubes at once, then their total."""
-    (tmp_path / "conf").mkdir()
-    (tmp_path / "dvc.yaml").write_text(GRAPH)
-    (tmp_path / "stages.py").write_text(STAGES)
-    (tmp_path / "conf/numbers.yaml").write_text("count: 5\n")
-    (tmp_path / "conf/squares.yaml").write_text("power: 2\n")
-    (tmp_path / "conf/nightly.yaml").write_text("parallel_stages: 2\nheartbeat_seconds: 1\n")
-    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet", "--no-scm"], cwd=tmp_path, check=True)
-    with (tmp_path / ".dvc/config").open("a") as config:
+    root = tmp_path_factory.mktemp("project")
+    (root / "conf").mkdir()
+    (root / "dvc.yaml").write_text(GRAPH)
+    (root / "stages.py").write_text(STAGES)
+    (root / "conf/numbers.yaml").write_text("count: 5\n")
+    (root / "conf/squares.yaml").write_text("power: 2\n")
+    (root / "conf/nightly.yaml").write_text("parallel_stages: 2\nheartbeat_seconds: 1\n")
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet", "--no-scm"], cwd=root, check=True)
+    with (root / ".dvc/config").open("a") as config:
         config.write("    analytics = false\n    check_update = false\n")
+    return root
+
+
+@pytest.fixture(scope="session")
+def done_project(new_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same project when `dvc repro` has run every stage."""
+    root = tmp_path_factory.mktemp("done") / "project"
+    shutil.copytree(new_project, root)
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet"], cwd=root, check=True)
+    (root / "ran.txt").unlink()
+    return root
+
+
+@pytest.fixture
+def project(new_project: Path, tmp_path: Path) -> Path:
+    """A project that no stage has run in yet, of one's own."""
+    shutil.copytree(new_project, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
 @pytest.fixture
-def ran(project: Path) -> Callable[[], list[str]]:
+def done(done_project: Path, tmp_path: Path) -> Path:
+    """A project that is up to date, of one's own."""
+    shutil.copytree(done_project, tmp_path, dirs_exist_ok=True)
+    (tmp_path / ".tandem").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def ran(tmp_path: Path) -> Callable[[], list[str]]:
     """Which stages have run since the last call, in the order in which they began."""
 
     def read() -> list[str]:
-        log = project / "ran.txt"
+        log = tmp_path / "ran.txt"
         names = log.read_text().split() if log.exists() else []
         log.unlink(missing_ok=True)
         return names

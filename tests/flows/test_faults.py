@@ -2,17 +2,20 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+from flows.lock_file import keep, mend
 from flows.nightly import RunError, nightly
 from flows.registry import RegistryError
+from tests.flows.own_server import Server, free_port, prefect_server
+from tests.flows.test_nightly import start, wait_for
 from tests.flows.test_parts import give_stage
 
 Ran = Callable[[], list[str]]
@@ -47,16 +50,18 @@ def test_locks_written_by_half_do_not_stop_a_run(project: Path) -> None:
     run(project)
 
 
-@pytest.mark.parametrize("kept", [0.0, 0.3, 0.7, 0.95])
-def test_a_lock_file_written_by_half_is_mended_and_nothing_runs_again(
-    project: Path, ran: Ran, kept: float
-) -> None:
-    run(project)
-    ran()
-    file = project / "dvc.lock"
+def test_a_lock_file_written_by_half_is_mended_and_nothing_runs_again(done: Path, ran: Ran) -> None:
+    file = done / "dvc.lock"
     whole = file.read_bytes()
-    file.write_bytes(whole[: int(len(whole) * kept)])
-    run(project)
+    keep(done)
+    for kept in range(0, len(whole) - 1, 40):
+        file.write_bytes(whole[:kept])
+        mend(done)
+        assert file.read_bytes() == whole or whole[:kept].endswith(b"\n"), (
+            "DVC reads a file cut between entries"
+        )
+    file.write_bytes(whole[: len(whole) // 2])
+    run(done)
     assert ran() == [] and file.read_bytes() == whole
 
 
@@ -118,44 +123,6 @@ def test_no_mlflow_at_the_start_is_a_message_before_anything_runs(
     run(project)
 
 
-class Server:
-    """A real server in a process of its own, that can be killed and started again at the same address."""
-
-    def __init__(self, command: list[str], folder: Path, health: str) -> None:
-        self.command, self.folder, self.health = command, folder, health
-
-    def start(self) -> None:
-        import httpx
-
-        self.process = subprocess.Popen(
-            self.command, cwd=self.folder, start_new_session=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env={name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))}
-            | {"PREFECT_HOME": str(self.folder / "prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"},
-        )  # fmt: skip
-        for _ in range(600):
-            try:
-                if httpx.get(self.health, timeout=2).is_success:
-                    return
-            except httpx.HTTPError:
-                assert self.process.poll() is None, "the server ended"
-            time.sleep(0.2)
-        raise AssertionError(f"{self.health} never answered")
-
-    def kill(self) -> None:
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 @pytest.mark.slow
 def test_an_mlflow_that_ends_in_the_middle_fails_the_stage_and_the_next_run_goes_on(
     project: Path, ran: Ran, monkeypatch: pytest.MonkeyPatch
@@ -205,3 +172,35 @@ def test_an_mlflow_that_ends_in_the_middle_fails_the_stage_and_the_next_run_goes
     finally:
         server.kill()
         mlflow.set_tracking_uri(before)
+
+
+@pytest.mark.slow
+def test_a_prefect_that_ends_in_the_middle_loses_no_finished_stage_and_the_next_run_goes_on(
+    project: Path, ran: Ran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_CLIENT_MAX_RETRIES", "1")
+    waits = "    while pathlib.Path('wait').exists(): time.sleep(0.1)\n"
+    give_stage(project, waits)
+    (project / "wait").touch()
+    port = free_port()
+    api = f"http://127.0.0.1:{port}/api"
+    server = prefect_server(project, port)
+    server.start()
+    try:
+        first = start(project, api)
+        wait_for(project / ".tandem/logs/squares.log", "squaring")
+        server.kill()
+        (project / "wait").unlink()
+        first.communicate(timeout=300)
+        assert "numbers" in ran()
+        server.start()
+        second = start(project, api)
+        _, printed = second.communicate(timeout=300)
+        assert second.returncode == 0, printed.decode()
+        assert "numbers" not in ran()
+        assert (project / "total.txt").read_text() == TOTAL
+        shown = httpx.post(f"{api}/flow_runs/filter", json={"sort": "START_TIME_ASC"}).json()
+        assert "Running" not in [one["state_name"] for one in shown]
+        assert shown[-1]["state_name"] == "Completed"
+    finally:
+        server.kill()

@@ -29,23 +29,20 @@ def test_stages_run_in_the_graphs_order_and_a_second_run_runs_none(project: Path
     assert ran() == []
 
 
-def test_a_changed_setting_runs_its_stage_and_those_after_it(project: Path, ran: Ran) -> None:
-    nightly(project, publishing=False)
-    ran()
-    (project / "conf/squares.yaml").write_text("power: 2\nsleep: 0.1\n")
-    nightly(project, publishing=False)
+def test_a_changed_setting_runs_its_stage_and_those_after_it(done: Path, ran: Ran) -> None:
+    (done / "conf/squares.yaml").write_text("power: 2\nsleep: 0.1\n")
+    nightly(done, publishing=False)
     assert ran() == ["squares"], "the squares are the same, so their total is not added up again"
 
 
-def test_a_setting_put_back_restores_results_without_running(project: Path, ran: Ran) -> None:
-    nightly(project, publishing=False)
-    (project / "conf/numbers.yaml").write_text("count: 6\n")
-    nightly(project, publishing=False)
+def test_a_setting_put_back_restores_results_without_running(done: Path, ran: Ran) -> None:
+    (done / "conf/numbers.yaml").write_text("count: 6\n")
+    nightly(done, publishing=False)
     ran()
-    (project / "conf/numbers.yaml").write_text("count: 5\n")
-    nightly(project, publishing=False)
+    (done / "conf/numbers.yaml").write_text("count: 5\n")
+    nightly(done, publishing=False)
     assert ran() == []
-    assert (project / "total.txt").read_text() == str(sum(n**2 + n**3 for n in range(5)))
+    assert (done / "total.txt").read_text() == str(sum(n**2 + n**3 for n in range(5)))
 
 
 def test_a_failed_stage_is_named_with_what_it_printed_and_the_others_are_kept(

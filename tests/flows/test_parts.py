@@ -40,26 +40,22 @@ def test_a_name_that_is_no_stage_is_answered_with_the_nearest() -> None:
         names(only=["recomender"])
 
 
-def test_only_runs_what_is_asked_for_and_leaves_the_rest_as_it_lies(project: Path, ran: Ran) -> None:
-    nightly(project, publishing=False)
-    ran()
-    (project / "conf/numbers.yaml").write_text("count: 6\n")
-    (project / "conf/squares.yaml").write_text("power: 2\nsleep: 0\n")
-    nightly(project, publishing=False, only=["squares"])
+def test_only_runs_what_is_asked_for_and_leaves_the_rest_as_it_lies(done: Path, ran: Ran) -> None:
+    (done / "conf/numbers.yaml").write_text("count: 6\n")
+    (done / "conf/squares.yaml").write_text("power: 2\nsleep: 0\n")
+    nightly(done, publishing=False, only=["squares"])
     assert ran() == ["squares"]
-    nightly(project, publishing=False, onward=["numbers"])
+    nightly(done, publishing=False, onward=["numbers"])
     assert ran()[0] == "numbers"
 
 
-def test_dry_run_gives_the_reason_of_each_stage_and_runs_none(project: Path, ran: Ran) -> None:
-    nightly(project, publishing=False)
-    ran()
-    (project / "conf/squares.yaml").write_text("power: 2\nsleep: 0\n")
-    reasons = why(read_graph(project))
+def test_dry_run_gives_the_reason_of_each_stage_and_runs_none(done: Path, ran: Ran) -> None:
+    (done / "conf/squares.yaml").write_text("power: 2\nsleep: 0\n")
+    reasons = why(read_graph(done))
     assert reasons["numbers"] == reasons["cubes"] == ()
     assert reasons["squares"] == ("conf/squares.yaml, sleep: new",)
     assert reasons["total"] == ("if squares gives something new",)
-    answer = tandem(project, "run", "--only", "squares", "--dry-run")
+    answer = tandem(done, "run", "--only", "squares", "--dry-run")
     assert answer.returncode == 0, answer.stderr
     assert re.search(r"squares +to run +conf/squares.yaml, sleep: new", answer.stdout)
     assert "cubes" not in answer.stdout and ran() == []
