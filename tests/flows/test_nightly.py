@@ -65,7 +65,8 @@ def start(project: Path, api: str | None = None) -> subprocess.Popen[bytes]:
     own = {"PREFECT_HOME": str(project), "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120"}
     if api is not None:
         own["PREFECT_API_URL"] = api
-    return subprocess.Popen(command, env=os.environ | own | mark(project), stderr=subprocess.PIPE)
+    with (project / "printed.txt").open("w") as printed:
+        return subprocess.Popen(command, env=os.environ | own | mark(project), stdout=printed, stderr=printed)
 
 
 def processes_of(project: Path) -> list[psutil.Process]:

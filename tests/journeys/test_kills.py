@@ -53,12 +53,14 @@ def under_way(root: Path, since: float) -> set[str]:
     return {name for name, text in texts.items() if BEGUN in text and " done in " not in text}
 
 
-def wait_for_one(process: BaseProcess, root: Path, wanted: set[str]) -> set[str]:
+def wait_for_some(process: BaseProcess, root: Path, wanted: set[str]) -> set[str]:
     """The wanted stages that are under way, once there are some; none when the run has ended."""
     began = time.time()
     while process.is_alive():
-        if found := under_way(root, began) & wanted:
-            return found
+        if under_way(root, began) & wanted:
+            time.sleep(1)
+            if found := under_way(root, began) & wanted:
+                return found
         time.sleep(0.05)
     return set()
 
@@ -91,13 +93,14 @@ def test_after_kill_9_in_each_stage_runs_go_on_to_the_same_bytes_and_the_champio
     graph = set(yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"])
     before, unkilled = clone.outputs(), set(graph)
     forget(clone.root)
+    clone.change("nightly", parallel_stages=6)  # more stages a kill
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["flows.nightly"])
     registry = Registry("tandem", clone.root)
     while True:
         process = context.Process(target=run, args=(clone.root, api, tmp_path / "printed.txt"))
         process.start()
-        found = wait_for_one(process, clone.root, unkilled)
+        found = wait_for_some(process, clone.root, unkilled)
         if not found:
             break
         kill(process, clone.root, all_of_it=len(unkilled) % 2 == 0)
