@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,7 +13,7 @@ from typing import Any
 from components.compute import Compute
 from components.stage import TandemError
 
-LOST = 3
+LOST, ANSWER_SECONDS = 3, 10
 
 
 class ClusterError(TandemError):
@@ -33,14 +34,18 @@ def connected(compute: Compute) -> Iterator[Any]:
             'Ray is not installed. Install it with: pip install "tandem[cluster]", or set kind in conf/compute.yaml.'
         ) from None
     passed = {name: os.environ[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if name in os.environ}
+    paths = [str(Path.cwd()), *filter(None, [os.environ.get("PYTHONPATH")])]
     try:
+        if compute.ray != "auto":  # Ray itself would try for a quarter of an hour
+            host, port = compute.ray.rsplit(":", 1)
+            socket.create_connection((host, int(port)), ANSWER_SECONDS).close()
         ray.init(
             compute.ray,
             log_to_driver=False,
             logging_level=logging.ERROR,
-            runtime_env={"env_vars": passed | {"PYTHONPATH": str(Path.cwd())}},
+            runtime_env={"env_vars": passed | {"PYTHONPATH": os.pathsep.join(paths)}},
         )
-    except (ConnectionError, RuntimeError) as fault:
+    except (OSError, RuntimeError) as fault:
         raise ClusterError(
             f"No Ray cluster answers at {compute.ray}: {fault}. Start it with: ray start --head"
         ) from None

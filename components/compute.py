@@ -23,7 +23,9 @@ class Compute(Conf):
     )
     nodes: int = Field(default=1, ge=1, description="cluster: machines that train together")
     ray: str = Field(
-        default="auto", description="cluster: address of Ray's head; auto for the one of this machine"
+        default="auto",
+        pattern=r"^(auto|\S+:\d+)$",
+        description="cluster: address of Ray's head; auto for the one of this machine",
     )
     gpu_share: float = Field(
         default=0, ge=0, le=1, description="cluster: share of a GPU that a film or a block of texts takes"

@@ -1,11 +1,16 @@
 """Work spread over a real Ray cluster of two machines' processes ends as on one machine, also when one is lost."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import ray
 from ray.cluster_utils import Cluster
@@ -23,9 +28,10 @@ from components.video.fanout import describe_films
 from components.video.parts import Film, Parts
 from components.video.settings import VideoError, VideoSettings
 from tests.language.conftest import garments
-from tests.video.conftest import sha256
+from tests.video.conftest import sha256, tone, write_film
 from tests.video.test_fanout import prepare, refuse
 
+PROJECT = Path(__file__).parents[1]
 pytestmark = pytest.mark.slow
 VIDEO = VideoSettings(decode_seconds=4)
 MACHINE = {"num_cpus": 1, "object_store_memory": 80_000_000}
@@ -74,6 +80,23 @@ def test_what_keeps_processes_from_being_ready_ends_the_run_with_its_own_message
     film = Film("film", str(tmp_path / "film.mp4"), sha256(tmp_path / "film.mp4"))
     with pytest.raises(VideoError, match="weights are missing"):
         list(describe_films([film], refuse, Parts(tmp_path / "parts", {}), VIDEO, both))
+
+
+def test_a_stage_started_as_a_command_takes_the_cluster_from_its_settings(tmp_path, both):
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf/compute.yaml").write_text(f"kind: cluster\nray: {both.ray}\n")
+    (tmp_path / "conf/video.yaml").write_text("mel_bands: 32\n")
+    film = write_film(tmp_path / "tone.mp4", 75, sound=tone(3))
+    shot = {"start_frame": 0, "end_frame": 75, "start_seconds": 0.0, "end_seconds": 3.0}
+    row = {"video_id": "tone", "path": str(film), "sha256": sha256(film), "frames": 75} | shot
+    pd.DataFrame([row]).to_parquet(tmp_path / "shots.parquet")
+    arguments = tmp_path / "shots.parquet", tmp_path / "parts", tmp_path / "audio.h5"
+    subprocess.run(
+        [sys.executable, "-m", "components.video.audio_features", *arguments], cwd=tmp_path, check=True,
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+    )  # fmt: skip
+    with h5py.File(tmp_path / "audio.h5") as file:
+        assert np.isfinite(file["tone"]["audio_features"][:]).all()
 
 
 def test_texts_have_the_same_bytes_as_on_one_machine(tmp_path, small_encoder_folder, both):

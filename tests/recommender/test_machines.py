@@ -37,6 +37,7 @@ def test_two_machines_that_torchrun_joins_write_once_what_one_machine_writes(pro
     assert sorted(path.name for path in two.iterdir()) == ["elsa", "elsa.csv"]
     runs = mlflow.search_runs(experiment_names=["recommender"])
     assert len(runs) == 2, "one run a training, not one a process"
+    np.testing.assert_allclose(runs["metrics.loss"], together["loss"].iloc[-1], atol=1e-4)
 
 
 @pytest.mark.slow
