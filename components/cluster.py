@@ -24,14 +24,14 @@ class ClusterError(TandemError):
 def connected(compute: Compute) -> Iterator[Any]:
     """Ray, connected to the cluster that the settings name.
 
-    Raises ClusterError where Ray is not installed, does not answer, or lost a call's machine too often.
+    Raises ClusterError where Ray is not installed, does not answer, or lost machines that the work needs.
     """
     try:
         import ray
-        from ray.exceptions import RayActorError, RayTaskError, WorkerCrashedError
+        from ray.exceptions import RayError, RayTaskError
     except ImportError:
         raise ClusterError(
-            'Ray is not installed. Install it with: pip install "tandem[cluster]", or set kind in conf/compute.yaml.'
+            "Ray is not installed. Install it with: pip install '.[cluster]', or set kind in conf/compute.yaml."
         ) from None
     passed = {name: os.environ[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if name in os.environ}
     paths = [str(Path.cwd()), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -53,8 +53,10 @@ def connected(compute: Compute) -> Iterator[Any]:
         yield ray
     except RayTaskError as fault:
         raise fault.cause from None
-    except (RayActorError, WorkerCrashedError) as fault:
-        raise ClusterError(f"The cluster lost {LOST + 1} machines at one piece of work: {fault}") from None
+    except RayError as fault:
+        raise ClusterError(
+            f"The cluster lost machines that the work needs: {fault}. Look at `ray status`, then run again."
+        ) from None
     finally:
         ray.shutdown()
 

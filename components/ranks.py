@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.cluster import connected, importable
+from components.cluster import ClusterError, connected, importable
 from components.compute import Compute
 from components.stage import TandemError, training_rank
 
@@ -105,6 +105,7 @@ def _reach(
         from ray.util.placement_group import placement_group
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
+        _demand(ray.nodes(), nodes, devices)
         gpus = devices if ray.cluster_resources().get("GPU") else 0
         group = placement_group([{"CPU": devices, "GPU": gpus}] * nodes, strategy="STRICT_SPREAD")
         ray.get(group.ready())
@@ -123,6 +124,16 @@ def _reach(
             for node in range(nodes)
         ]
         return ray.get(working)[0]
+
+
+def _demand(found: list[dict[str, Any]], nodes: int, devices: int) -> None:
+    """Raise ClusterError where fewer machines are there, as Ray describes them, than are to train together."""
+    able = sum(one["Alive"] and one["Resources"].get("CPU", 0) >= devices for one in found)
+    if able < nodes:
+        raise ClusterError(
+            f"Machines of the cluster with {devices} processors: {able}; training wants {nodes}. "
+            "Start more with `ray start --address`, or lower nodes or devices in conf/compute.yaml."
+        )
 
 
 def _train_there(folder: str, *told: Any) -> Any:

@@ -122,6 +122,8 @@ def test_elsa_trains_on_two_machines_as_on_one_and_says_what_is_wrong(both):
     users.data[:] = np.nan
     with pytest.raises(RecommenderError, match="the loss is nan"):
         fit(users, users[:0], settings, None, both)
+    with pytest.raises(ClusterError, match="with 1 processors: 2; training wants 3"):
+        fit(users, users[:0], settings, None, both.model_copy(update={"nodes": 3}))
 
 
 def work(number: int, begun: Path) -> int:
