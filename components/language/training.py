@@ -13,7 +13,7 @@ from sentence_transformers.evaluation import SentenceEvaluator
 from sentence_transformers.training_args import BatchSamplers
 from transformers import TrainerCallback, TrainerState
 
-from components.language.settings import LanguageSettings
+from components.language.settings import LanguageError, LanguageSettings
 from components.ranks import processes
 
 Figures = dict[str, float]
@@ -42,7 +42,20 @@ def load_trained(model: torch.nn.Module, file: Path) -> None:
 
 
 class Tutor(SentenceTransformerTrainer):  # type: ignore[misc]
-    """The Trainer, whose checkpoints hold only what is trained."""
+    """The Trainer, whose checkpoints hold only what is trained, and which ends where the loss is no number."""
+
+    def training_step(self, *args: Any, **others: Any) -> torch.Tensor:
+        """Learn from a batch and give its loss.
+
+        Raises LanguageError naming the step if the loss is no number.
+        """
+        value: torch.Tensor = super().training_step(*args, **others)
+        if not torch.isfinite(value):
+            raise LanguageError(
+                f"SBERT, step {self.state.global_step}: the loss is {value.item()}. "
+                "Lower learning_rate in conf/language.yaml."
+            )
+        return value
 
     def _save(self, output_dir: str, **others: Any) -> None:
         Path(output_dir).mkdir(parents=True, exist_ok=True)

@@ -69,9 +69,14 @@ def kill(process: BaseProcess, root: Path, all_of_it: bool) -> None:
     """End a run at once: its process alone, or with all that it started, as when the machine goes."""
     process.kill()
     process.join()
-    for one in psutil.process_iter(["environ"]) if all_of_it else ():
-        if mark(root).items() <= (one.info["environ"] or {}).items():
-            one.kill()
+    for one in processes_of(root) if all_of_it else ():
+        one.kill()
+
+
+def processes_of(root: Path) -> list[psutil.Process]:
+    """What carries the mark of a run in a folder."""
+    marked = [(one, one.info["environ"] or {}) for one in psutil.process_iter(["environ"])]
+    return [one for one, environ in marked if mark(root).items() <= environ.items()]
 
 
 def forget(root: Path) -> None:
@@ -110,5 +115,5 @@ def test_after_kill_9_in_each_stage_runs_go_on_to_the_same_bytes_and_the_champio
         verify(registry.bundle(champion))
     process.join()
     assert process.exitcode == 0, (tmp_path / "printed.txt").read_text()
-    assert unkilled == set()
+    assert unkilled == set() and processes_of(clone.root) == []
     assert clone.outputs() == before
