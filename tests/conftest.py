@@ -34,6 +34,17 @@ def small_encoder_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
+def query_model_folder(small_encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model as queries use it; not to be written to."""
+    from components.language.encoder import Encoder
+    from components.language.export import export
+
+    folder = tmp_path_factory.mktemp("exported") / "query_model"
+    export(Encoder.load(small_encoder_folder), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def bundle_folder(small_encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle of the made-up shop, made by every stage of the graph; not to be written to."""
     from tests.fashion import make_bundle

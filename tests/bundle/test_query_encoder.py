@@ -4,23 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from components.bundle.query_encoder import QueryEncoder
-from components.language.encoder import Encoder
-from components.language.export import export
 from components.language.query_model import QueryModel
 
 
-@pytest.fixture(scope="module")
-def folder(small_encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("export") / "query_model"
-    export(Encoder.load(small_encoder_folder), folder)
-    return folder
-
-
-def test_many_threads_get_the_vectors_that_one_gets(folder: Path) -> None:
-    encoder, plain = QueryEncoder.load(folder), QueryModel.load(folder)
+def test_many_threads_get_the_vectors_that_one_gets(query_model_folder: Path) -> None:
+    encoder, plain = QueryEncoder.load(query_model_folder), QueryModel.load(query_model_folder)
     texts = [f"summer shoes in size {size} " + "or more " * (size % 7) for size in range(24)]
     expected = plain.encode(texts, batch_size=1)
     with ThreadPoolExecutor(8) as pool:
@@ -30,5 +20,5 @@ def test_many_threads_get_the_vectors_that_one_gets(folder: Path) -> None:
     assert all((rows[1] == found[0][1]).all() for rows in found)
 
 
-def test_no_texts_are_no_rows(folder: Path) -> None:
-    assert QueryEncoder.load(folder).encode([]).shape == (0, 384)
+def test_no_texts_are_no_rows(query_model_folder: Path) -> None:
+    assert QueryEncoder.load(query_model_folder).encode([]).shape == (0, 384)

@@ -11,7 +11,6 @@ from components.ethics import calibrate
 from components.ethics.filter import EthicsFilter
 from components.ethics.settings import EthicsSettings
 from components.language.encoder import Encoder
-from components.language.export import export
 from components.language.query_model import QueryModel
 
 LISTS = Path(__file__).parents[2] / "conf"
@@ -52,14 +51,6 @@ def short_lists(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_titles(tmp_path_factory.mktemp("titles") / "catalogue")
-
-
-@pytest.fixture(scope="session")
-def query_model_folder(small_encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small text model as queries use it."""
-    folder = tmp_path_factory.mktemp("exported") / "query_model"
-    export(Encoder.load(small_encoder_folder), folder)
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -28,28 +28,20 @@ def test_the_votes_catch_more_left_out_sentences_than_the_plain_rule(done):
     assert figures["held_out_false_block_rate"] <= 0.05
 
 
-@pytest.mark.parametrize("rate", [0.1, 0.3])
-def test_the_held_out_block_rate_is_near_the_chosen_share(
-    rate, short_lists, catalogue, query_model_folder, tmp_path
+def test_the_held_out_block_rate_is_near_the_chosen_share_and_a_larger_one_catches_more(
+    short_lists, catalogue, query_model_folder, tmp_path
 ):
-    figures = calibrated(
-        short_lists, catalogue, query_model_folder, tmp_path, look_alike_block_rate=rate, maximum_titles=0
-    )
-    half = figures["benign_sentences"] // 2
-    assert abs(figures["held_out_look_alike_block_rate"] - rate) < 3 * np.sqrt(2 * rate * (1 - rate) / half)
-
-
-@pytest.mark.slow
-def test_more_false_blocks_let_more_be_caught(short_lists, catalogue, query_model_folder, tmp_path):
     recalls = []
-    for rate in (0.05, 0.4):
+    for rate in (0.05, 0.3):
         (tmp_path / str(rate)).mkdir()
         figures = calibrated(
             short_lists, catalogue, query_model_folder, tmp_path / str(rate),
             look_alike_block_rate=rate, maximum_titles=0,
         )  # fmt: skip
+        spread = np.sqrt(2 * rate * (1 - rate) / (figures["benign_sentences"] // 2))
+        assert abs(figures["held_out_look_alike_block_rate"] - rate) < 3 * spread
         recalls.append(figures["held_out_recall"])
-    assert recalls == sorted(recalls) and recalls[-1] > recalls[0]
+    assert recalls[0] < recalls[1]
 
 
 def test_every_banned_sentence_itself_is_blocked(guard):

@@ -18,15 +18,8 @@ QUERIES = ["wireless headphones", "WH-1000XM4", "summer dress for my niece", "re
 
 
 @pytest.fixture(scope="module")
-def folder(small_encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("export") / "query_model"
-    export.export(Encoder.load(small_encoder_folder), folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def query_model(folder: Path) -> QueryModel:
-    return QueryModel.load(folder)
+def query_model(query_model_folder: Path) -> QueryModel:
+    return QueryModel.load(query_model_folder)
 
 
 def test_vectors_are_nearly_those_of_the_model(query_model, small_encoder_folder):
@@ -49,9 +42,9 @@ def test_any_texts_become_unit_rows(query_model, texts):
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-4)
 
 
-def test_the_same_model_gives_the_same_bytes(folder, small_encoder_folder, tmp_path):
+def test_the_same_model_gives_the_same_bytes(query_model_folder, small_encoder_folder, tmp_path):
     export.export(Encoder.load(small_encoder_folder), tmp_path / "again")
-    assert digest([tmp_path / "again"]) == digest([folder])
+    assert digest([tmp_path / "again"]) == digest([query_model_folder])
 
 
 def test_the_stage_says_how_near_it_comes_to_the_model(shop, small_encoder_folder, tmp_path):
@@ -65,11 +58,11 @@ def test_the_stage_says_how_near_it_comes_to_the_model(shop, small_encoder_folde
     assert figures["megabytes"] < 0.7 * whole
 
 
-def test_a_broken_query_model_is_told_by_its_folder(folder, tmp_path):
+def test_a_broken_query_model_is_told_by_its_folder(query_model_folder, tmp_path):
     for name in ("model.onnx", "tokenizer.json"):
         broken = tmp_path / name
         broken.mkdir()
-        for file in folder.iterdir():
+        for file in query_model_folder.iterdir():
             (broken / file.name).write_bytes(b"" if file.name == name else file.read_bytes())
         with pytest.raises(LanguageError, match=r"cannot be read: .* Make it again: dvc repro export"):
             QueryModel.load(broken)
