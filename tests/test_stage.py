@@ -157,7 +157,9 @@ def test_a_fault_is_one_message_and_status_2_without_a_traceback(command: Path) 
     assert answer.returncode == 2 and "Did you mean times?" in answer.stderr
 
 
-def test_a_tracked_stage_is_a_run_with_settings_inputs_figures_cost_and_the_digest_of_its_output(command: Path) -> None:
+def test_a_tracked_stage_is_a_run_with_settings_inputs_figures_cost_and_the_digest_of_its_output(
+    command: Path,
+) -> None:
     (command / "words.txt").write_text("ho ")
     call(command, "words.txt", "repeated.txt")
     mlflow.set_tracking_uri(f"sqlite:///{command / 'mlflow.db'}")
