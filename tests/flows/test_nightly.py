@@ -75,7 +75,7 @@ def processes_of(project: Path) -> list[psutil.Process]:
     return [process for process, environ in marked if mark(project).items() <= environ.items()]
 
 
-def wait_for(file: Path, text: str, seconds: float = 90) -> None:
+def wait_for(file: Path, text: str, seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not (file.exists() and text in file.read_text()):
         assert time.monotonic() < deadline, f"{text!r} did not appear in {file}"
