@@ -2,13 +2,14 @@
 
 python benchmarks/finetune_cold_items.py --encoder data/packages/weights/all-mpnet-base-v2 --steps 60 \\
     --json benchmarks/results/finetune_cold_items.json
+
+Trains in bfloat16 over weights in float32. A killed run goes on from its last checkpoint in .tandem.
 """
 
 import json
 import time
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from components.language.encoder import Encoder, open_model
 from components.language.losses import CombinedLoss, TasteLoss
 from components.language.settings import LanguageSettings
 from components.language.training import BEST, best_figures, load_trained, losses, mean, train
+from components.language.work import fingerprint
 from components.recommender.cold_start import judge
 from components.recommender.interactions import Csr, Floats, Indices
 from components.recommender.metrics import per_user
@@ -53,7 +55,7 @@ def validate(model: Any, texts: list[str], users: Csr, shown: Indices, cold: Ind
     return {"cold_ndcg_100": float(values["ndcg_100"].mean())}
 
 
-def tune(model: Any, parts: Split, texts: list[str], settings: LanguageSettings) -> pd.DataFrame:
+def tune(model: Any, parts: Split, texts: list[str], work: Path, settings: LanguageSettings) -> pd.DataFrame:
     """Train in place on the taste of training users and on the books' titles; returns step and loss."""
     shown, cold = shown_items(len(texts))
     told = [texts[item] for item in shown]
@@ -62,11 +64,11 @@ def tune(model: Any, parts: Split, texts: list[str], settings: LanguageSettings)
         attach(model, settings)
     loss = CombinedLoss(model, TasteLoss(model, told, Csr(parts.train[:, shown]), settings), settings)
     check = partial(validate, texts=texts, users=parts.validation, shown=shown, cold=cold)
-    before = check(model)
-    with TemporaryDirectory() as work:
-        history = train(model, pairs, loss, check, before, Path(work), settings)
-        if (Path(work) / BEST).is_file():
-            load_trained(model, Path(work) / BEST)
+    with torch.autocast(model.device.type, dtype=torch.bfloat16, cache_enabled=False):
+        before = check(model)
+        history = train(model, pairs, loss, check, before, work, settings)
+    if (work / BEST).is_file():
+        load_trained(model, work / BEST)
     if settings.method == "lora":
         fold(model)
     typer.echo(
@@ -75,11 +77,17 @@ def tune(model: Any, parts: Split, texts: list[str], settings: LanguageSettings)
     return losses(history)
 
 
+def encoded(model: Any, texts: list[str]) -> Floats:
+    """Vectors of the texts, in bfloat16 as they were trained."""
+    with torch.autocast(model.device.type, dtype=torch.bfloat16):
+        return Encoder(model).encode(texts, progress=True)
+
+
 def vectors_of(model: Any, texts: list[str], file: Path) -> Floats:
     """Vectors of the texts, from a file where they have been written before."""
     if not file.is_file():
         file.parent.mkdir(parents=True, exist_ok=True)
-        np.save(file, Encoder(model).encode(texts, progress=True))
+        np.save(file, encoded(model, texts))
     found: Floats = np.load(file)
     return found
 
@@ -110,19 +118,21 @@ def main(
         method=method,
         learning_rate=learning_rate,
         batch_size=32,
-        texts_at_once=items if torch.cuda.is_available() else 32,
+        texts_at_once=items,
         nested_dimensions=[],
         pairs_weight=pairs_weight,
         taste_weight=1.0,
         taste_items=items,
         taste_users=4096,
         maximum_steps=2 if quick else steps,
-        validation_steps=2 if quick else 20,
-        checkpoint_steps=10_000,
+        validation_steps=2 if quick else 30,
+        patience=1,
+        checkpoint_steps=20,
     )
     torch.manual_seed(settings.seed)
     started = time.process_time()
-    curve = tune(model, parts, texts, settings)
+    key = fingerprint(settings.model_dump_json(), [encoder.name, str(words)])
+    curve = tune(model, parts, texts, Path(f".tandem/cold-items-{key}"), settings)
     seconds = time.process_time() - started
     typer.echo(curve.iloc[:: max(1, len(curve) // 10)].to_string(index=False))
     typer.echo(f"{seconds:.0f} CPU s")
@@ -133,7 +143,7 @@ def main(
         name: judge(parts.train, parts.validation, parts.test, content, drawn(len(texts), SEED), chosen)
         for name, content in {
             "zero_shot": before,
-            "tuned": Encoder(model).encode(texts, progress=True),
+            "tuned": encoded(model, texts),
         }.items()
     }
     for name, report in reports.items():
