@@ -26,7 +26,7 @@ test: $(VENV)/.installed-test ## install what the tests need and run them all
 	@pytest
 
 quick: $(VENV)/.installed-test ## the tests without the slow ones
-	@pytest -m "not slow and not browser"
+	@pytest -m "not slow and not browser and not endurance"
 
 check: $(VENV)/.installed-test ## lint, format, types, layers, dead code
 	@ruff check . && ruff format --check . && mypy && lint-imports && vulture

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import ray
+import torch
 from ray.cluster_utils import Cluster
 
 from components.catalogue.tables import write_table
@@ -99,7 +100,16 @@ def test_a_stage_started_as_a_command_takes_the_cluster_from_its_settings(tmp_pa
         assert np.isfinite(file["tone"]["audio_features"][:]).all()
 
 
-def test_texts_have_the_same_bytes_as_on_one_machine(tmp_path, small_encoder_folder, both):
+@pytest.fixture
+def one_thread():
+    """As many threads in this process as Ray gives its own."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_texts_have_the_same_bytes_as_on_one_machine(tmp_path, small_encoder_folder, both, one_thread):
     settings, written = LanguageSettings(encode_batch_size=4), []
     for name, compute in (("one", LAPTOP), ("two", both)):
         write_table("items", garments(), tmp_path / name / "catalogue")

@@ -21,7 +21,7 @@ from flows.abandoned import mark
 from flows.registry import Registry
 from tests.journeys.clone import PROJECT, Clone
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.endurance
 BEGUN = "> python -m components."
 
 
