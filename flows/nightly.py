@@ -162,7 +162,6 @@ def _task(node: Node, settings: NightlySettings) -> Any:
         name=node.name,
         description=node.description,
         task_run_name=node.name,
-        tags=[node.room] if node.room else None,
         cache_policy=NO_CACHE,
         retries=settings.retries,
         retry_delay_seconds=exponential_backoff(settings.retry_seconds),

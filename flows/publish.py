@@ -6,18 +6,20 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mlflow
 import pandas as pd
 from mlflow.entities.model_registry.model_version import ModelVersion
 
 from components.bundle.load import identity_of, read_figures, verify
-from flows.comparison_page import comparison_page, difference
 from flows.gate import Verdict
 from flows.lineage import LOCK, lineage, read_lock
 from flows.registry import BUNDLE, CHALLENGER, Registry, number, state_of
 from flows.settings import NightlySettings
-from flows.trial import Trial, hold_trial
+
+if TYPE_CHECKING:
+    from flows.trial import Trial
 
 STAGE, CATALOGUE = "bundle", "catalogue"
 PASSED = "passed"
@@ -87,8 +89,11 @@ class Candidate:
     registry: Registry
     settings: NightlySettings
 
-    def hold_trial(self, champion: ModelVersion | None) -> tuple[Trial, str]:
+    def hold_trial(self, champion: ModelVersion | None) -> "tuple[Trial, str]":
         """Hold a trial beside the champion and keep it in MLflow, whatever its verdict; gives the run too."""
+        from flows.comparison_page import comparison_page, difference
+        from flows.trial import hold_trial
+
         standing = self.registry.bundle(champion) if champion else None
         trial = hold_trial(self.folder, standing, asked_queries(self.root), self.settings.gate)
         mlflow.set_experiment("publish")

@@ -6,16 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import uvicorn
 from sqlalchemy import Engine, make_url
 
-from components.bundle.load import Bundle
 from components.catalogue.settings import CatalogueSettings
 from components.catalogue.told import FOLDER
-from components.serving.app import create_app
-from components.serving.change_log import ChangeLog
-from components.serving.database import open_database
-from components.serving.handover import hand_over
 from components.serving.settings import ServingSettings
 from flows.registry import Registry, RegistryError
 from flows.settings import NightlySettings
@@ -44,6 +38,8 @@ def champion(root: Path) -> tuple[str, Callable[[], Path]]:
 
 def database() -> Engine:
     """The service's database, its tables up to date."""
+    from components.serving.database import open_database
+
     return open_database(ServingSettings.read(SETTINGS).change_log)
 
 
@@ -58,6 +54,10 @@ def take_told(root: Path) -> None:
         if not file.is_file():
             return
         address = f"sqlite:///{file}"
+    from components.serving.change_log import ChangeLog
+    from components.serving.database import open_database
+    from components.serving.handover import hand_over
+
     inbox = CatalogueSettings.read(root / CATALOGUE).folder
     engine = open_database(address)
     hand_over(ChangeLog(engine), root / inbox / FOLDER)
@@ -66,6 +66,8 @@ def take_told(root: Path) -> None:
 
 def listen(host: str, port: int, workers: int) -> None:
     """Answer until ended. Faults that a person can mend are found before the first process starts."""
+    import uvicorn
+
     database().dispose()
     champion(Path())
     print(f"Open http://{host}:{port}", flush=True)
@@ -79,5 +81,8 @@ def listen(host: str, port: int, workers: int) -> None:
 
 def app() -> "FastAPI":
     """One process of the service, over this workspace."""
+    from components.bundle.load import Bundle
+    from components.serving.app import create_app
+
     version, fetch = champion(Path())
     return create_app(Bundle.load(fetch()), ServingSettings.read(SETTINGS), version, lambda: champion(Path()))
