@@ -50,7 +50,7 @@ def show_plots(root: Path, chosen: Sequence[Node], results: Mapping[str, Result]
 def show_metrics(folder: Path, registry: Registry) -> None:
     """Make a table of a bundle's metrics beside the champion's."""
     champion, figures = registry.champion(), read_figures(folder)
-    standing = read_figures(registry.bundle(champion)) if champion else {}
+    standing = registry.figures(champion) if champion else {}
     rows = [
         {"metric": name, "candidate": figures.get(name), "champion": standing.get(name)}
         for name in sorted({*figures, *standing})

@@ -13,10 +13,12 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from components.bundle.load import MANIFEST, read_figures
 from components.stage import TandemError
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 PREVIOUS = "previous_champion"
+FOLDER = Path("artifacts/bundle")
 BUNDLE, STATE, PUBLISHER = "bundle_sha256", "state", "publisher"
 LOOK_SECONDS = 0.5
 
@@ -48,14 +50,24 @@ class Registry:
 
     def bundle(self, version: ModelVersion) -> Path:
         """The folder of a version's bundle on this machine, downloaded where the registry is elsewhere."""
+        return self._download(version) / FOLDER
+
+    def figures(self, version: ModelVersion) -> dict[str, float]:
+        """The figures of a version's bundle, of which nothing but the manifest is downloaded."""
+        return read_figures(self._download(version, FOLDER / MANIFEST).parent)
+
+    def _download(self, version: ModelVersion, part: Path = Path()) -> Path:
+        """A version's model, or a part of it, on this machine."""
         try:
-            model = mlflow.artifacts.download_artifacts(f"models:/{self.name}/{version.version}")
+            found = mlflow.artifacts.download_artifacts(
+                f"models:/{self.name}/{version.version}/{part.as_posix()}".removesuffix("/.")
+            )
         except (MlflowException, OSError) as fault:
             raise RegistryError(
                 f"{self.name} version {version.version} cannot be read: {fault}. "
                 "Restore its artifacts, or go back with: tandem rollback"
             ) from fault
-        return Path(model) / "artifacts" / "bundle"
+        return Path(found)
 
     def version(self, named: str) -> ModelVersion:
         """The version of a number or an alias.
