@@ -1,7 +1,6 @@
 """What a run that was killed leaves behind, ended before the next: processes, DVC's locks, a run shown as running."""
 
 import json
-import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,6 +15,8 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
+
+from flows.whole_file import write_whole
 
 ROOT_VARIABLE, STAGE_VARIABLE = "TANDEM_RUN_ROOT", "TANDEM_RUN_STAGE"
 DVC_LOCKS = Path(".dvc/tmp/rwlock")
@@ -127,6 +128,4 @@ def _crash(client: SyncPrefectClient, run_id: UUID) -> None:
 
 def remember(root: Path, run_id: UUID) -> None:
     """Keep the number of the run that is on, for `crash_last` of the next."""
-    part = root / f"{LAST_RUN}.{os.getpid()}"
-    part.write_text(str(run_id))
-    part.replace(root / LAST_RUN)
+    write_whole(root / LAST_RUN, str(run_id))

@@ -1,7 +1,6 @@
 """Hold the catalogue's feed against the last accepted one before anything is trained on it."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ from components.catalogue.settings import CatalogueSettings
 from components.stage import TandemError
 from flows.graph import Node
 from flows.registry import Registry
+from flows.whole_file import write_whole
 
 STAGE = "catalogue"
 CONF = Path("conf/catalogue.yaml")
@@ -36,14 +36,14 @@ def check_feed(root: Path, graph: Sequence[Node], registry: Registry) -> list[Fi
     rows = [asdict(finding) for finding in findings]
     create_table_artifact(rows, key="feed", description="The feed beside the last accepted one")
     demand(findings)
-    _write(accepted, feed)
+    write_whole(accepted, json.dumps(feed))
     return findings
 
 
 def accept_feed(root: Path, graph: Sequence[Node]) -> dict[str, int]:
     """Take the present feed for what later feeds are held against; returns its rows by table."""
     feed = _read(root, graph)
-    _write(root / ACCEPTED, feed)
+    write_whole(root / ACCEPTED, json.dumps(feed))
     rows: dict[str, int] = feed["rows"]
     return rows
 
@@ -64,10 +64,4 @@ def _restore(accepted: Path, registry: Registry) -> None:
         return
     kept = registry.bundle(champion) / "catalogue" / PROFILE
     if kept.is_file():
-        _write(accepted, json.loads(kept.read_text()))
-
-
-def _write(file: Path, profile: dict[str, Any]) -> None:
-    part = file.with_name(f"{file.name}.{os.getpid()}")
-    part.write_text(json.dumps(profile))
-    part.replace(file)
+        write_whole(accepted, kept.read_text())

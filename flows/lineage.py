@@ -18,6 +18,11 @@ def read_lock(root: Path) -> dict[str, Any]:
     return stages
 
 
+def output_of(root: Path, stage: str) -> Path:
+    """Where the first output of a stage lies."""
+    return root / str(read_lock(root)[stage]["outs"][0]["path"])
+
+
 def lineage(root: Path) -> dict[str, Any]:
     """All that leads from a published version back to what made it."""
     lock = read_lock(root)

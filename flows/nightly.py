@@ -23,6 +23,7 @@ from flows import artifacts, feed, lock_file
 from flows.abandoned import crash_last, end_abandoned, free_locks, remember
 from flows.alone import WORK, RunError, alone
 from flows.graph import Node, read_graph, select
+from flows.lineage import output_of
 from flows.notify import notify
 from flows.progress import Progress
 from flows.publish import STAGE as BUNDLE
@@ -120,8 +121,7 @@ def nightly(
         run_stages(root, settings, graph, chosen)
         if BUNDLE not in {node.name for node in chosen}:
             return None
-        bundle = root / next(node for node in graph if node.name == BUNDLE).outputs[0]
-        return publish_bundle(root, bundle, settings) if publishing else None
+        return publish_bundle(root, settings) if publishing else None
 
 
 def _tidy(root: Path, settings: NightlySettings) -> None:
@@ -215,9 +215,9 @@ def _fault(future: PrefectFuture[Any]) -> Exception | None:
 
 
 @task(name="publish", task_run_name="publish", cache_policy=NO_CACHE)
-def publish_bundle(root: Path, bundle: Path, settings: NightlySettings) -> Outcome:
+def publish_bundle(root: Path, settings: NightlySettings) -> Outcome:
     """Judge the bundle, publish it if it may be, and leave the gate's figures in Prefect's page of the run."""
-    artifacts.show_metrics(bundle, Registry(settings.registered_model, root))
+    artifacts.show_metrics(output_of(root, BUNDLE), Registry(settings.registered_model, root))
     outcome = publish(root, settings)
     if outcome.verdict is not None:
         create_table_artifact(

@@ -14,7 +14,7 @@ from mlflow.entities.model_registry.model_version import ModelVersion
 
 from components.bundle.load import identity_of, read_figures, verify
 from flows.gate import Verdict
-from flows.lineage import LOCK, lineage, read_lock
+from flows.lineage import LOCK, lineage, output_of, read_lock
 from flows.registry import BUNDLE, CHALLENGER, Registry, number, state_of
 from flows.settings import NightlySettings
 
@@ -41,8 +41,7 @@ def publish(root: Path, settings: NightlySettings) -> Outcome:
     A bundle that passes is registered as challenger first. Publishers take turns in the order of their versions, and
     one whose champion has changed meanwhile holds its trial again, so that of two at once only the better wins.
     """
-    lock = read_lock(root)
-    folder = root / lock[STAGE]["outs"][0]["path"]
+    folder = output_of(root, STAGE)
     registry = Registry(settings.registered_model, root)
     standing, known = registry.champion(), registry.version_of(identity_of(folder))
     if known is not None and (reason := _settled(known, standing, settings)):
@@ -164,10 +163,9 @@ class Candidate:
 
 def asked_queries(root: Path) -> list[str]:
     """What people asked in the shop's own log, the latest first; empty where it has none."""
-    lock = read_lock(root) if (root / LOCK).is_file() else {}
-    if CATALOGUE not in lock:
+    if not (root / LOCK).is_file() or CATALOGUE not in read_lock(root):
         return []
-    file = root / lock[CATALOGUE]["outs"][0]["path"] / "queries.parquet"
+    file = output_of(root, CATALOGUE) / "queries.parquet"
     return pd.read_parquet(file, columns=["text"])["text"].tolist()[::-1] if file.is_file() else []
 
 

@@ -19,10 +19,11 @@ from packaging.requirements import Requirement
 
 from components.bundle.load import read_manifest
 from components.stage import TandemError
-from flows.lineage import LOCK, read_lock
+from flows.lineage import LOCK, output_of
 from flows.publish import STAGE
 from flows.registry import Registry
 from flows.settings import NightlySettings
+from flows.stages import environment
 
 PLACE = Path(".tandem/reproduce")
 TOLERANCE = 1e-6
@@ -86,7 +87,7 @@ def reproduce(root: Path, settings: NightlySettings, named: str) -> Reproduction
     _dvc(folder, "repro", "--force")
     published = registry.bundle(version)
     old = read_manifest(published)
-    new = read_manifest(folder / read_lock(folder)[STAGE]["outs"][0]["path"])
+    new = read_manifest(output_of(folder, STAGE))
     return Reproduction(
         folder,
         _figures(old["metrics"], new["metrics"]),
@@ -177,11 +178,8 @@ def _is_inside(path: Path, folders: list[Path]) -> bool:
 
 def _dvc(folder: Path, *command: str) -> None:
     """Let DVC do something in the folder with the folder's own code; what it prints is shown."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    own = {"PATH": path, "PYTHONPATH": str(folder.resolve())}
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *command], cwd=folder, env=os.environ | own, check=False
-    )
+    own = environment() | {"PYTHONPATH": str(folder.resolve())}
+    done = subprocess.run([sys.executable, "-m", "dvc", *command], cwd=folder, env=own, check=False)
     if done.returncode:
         raise ReproduceError(f"dvc {' '.join(command)} failed in {folder}: see above what it printed.")
 

@@ -66,7 +66,7 @@ def reproduce(name: str, root: Path, log: Path, minutes: float, show: Callable[[
         subprocess.Popen(
             command,
             cwd=root,
-            env=_environment(root, name),
+            env=environment() | mark(root, name),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -100,10 +100,10 @@ def _fault(lines: list[str], log: Path, too_long: bool) -> StageError:
     return StageError("\n".join([*said, f"All that it printed: {log}"]), may_pass)
 
 
-def _environment(root: Path, name: str) -> dict[str, str]:
-    """The stage's commands use this Python, and carry the run's mark."""
+def environment() -> dict[str, str]:
+    """This process's, in which a stage's `python` is the one that runs here and prints at once."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    return os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"} | mark(root, name)
+    return os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def _split(descriptor: int) -> Iterator[str]:

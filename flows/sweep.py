@@ -5,7 +5,6 @@ A trial runs the stage's own command with its outputs turned aside, so that the 
 
 import hashlib
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -32,6 +31,7 @@ from flows.alone import alone
 from flows.graph import read_graph
 from flows.registry import use_tracking
 from flows.settings import Choices, Search, SweepSettings
+from flows.stages import environment
 
 SETTINGS = Path("conf/sweep.yaml")
 STUDIES = Path(".tandem/sweeps.db")
@@ -49,11 +49,12 @@ class TrialError(TandemError):
 
 @dataclass(frozen=True)
 class Command:
-    """A stage's command line, the files that it writes, and the settings that it reads."""
+    """A stage's command line, the files that it writes, the settings that it reads, and hashes of all that it reads."""
 
     words: tuple[str, ...]
     outputs: frozenset[str]
     settings: Path
+    inputs: dict[str, str]
 
     def aside(self, scratch: Path, values: dict[str, Any], root: Path) -> list[str]:
         """The same command with its outputs in another folder and other settings."""
@@ -94,7 +95,7 @@ def sweep(root: Path, stage: str, trials: int | None = None) -> Sweep:
             f"{SETTINGS}, {stage}: {command.settings} has no {', '.join(unknown)}. Mend the name."
         )
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-    study = _study(root, stage, search, settings.seed, now)
+    study = _study(root, stage, search, command, settings.seed, now)
     work = Work(root, stage, command, search, _parent(study, stage))
     ended = [trial for trial in study.trials if trial.state.is_finished()]
     left = max(0, (trials or search.trials) - len(ended))
@@ -102,8 +103,9 @@ def sweep(root: Path, stage: str, trials: int | None = None) -> Sweep:
         end_abandoned(root)
         study.optimize(work, n_trials=left, catch=(TrialError,), show_progress_bar=True)
     best = _best(study)
-    _keep(study, work, now | best.params)
-    rows = _rows(study).sort_values("value", ascending=search.better == "lower", ignore_index=True)
+    rows = _rows(study)
+    _keep(study, rows, work, now | best.params)
+    rows = rows.sort_values("value", ascending=search.better == "lower", ignore_index=True)
     return Sweep(rows, best.params, {name: now[name] for name in search.space}, command.settings, work.parent)
 
 
@@ -112,21 +114,20 @@ def command_of(root: Path, stage: str) -> Command:
 
     Raises SweepError where the stage is not in it, or waits for something that is not up to date.
     """
-    nodes = {node.name: node for node in read_graph(root)}
-    if stage not in nodes:
+    graph = read_graph(root)
+    if stage not in {node.name for node in graph}:
         raise SweepError(f"dvc.yaml has no stage {stage}. See them with: tandem status")
-    waiting, before = list(nodes[stage].needs), set[str]()
-    while waiting:
-        name = waiting.pop()
-        before.add(name)
-        waiting += [need for need in nodes[name].needs if need not in before]
-    if stale := sorted(name for name in before if nodes[name].reasons):
+    read = {stage}
+    for node in reversed(graph):
+        read.update(node.needs if node.name in read else ())
+    if stale := sorted(node.name for node in graph if node.name in read - {stage} and node.reasons):
         raise SweepError(f"What {stage} reads is not up to date ({', '.join(stale)}). Run first: tandem run")
     with Repo(str(root)) as repo:
         found = next(item for item in repo.index.stages if item.name == stage)
         outputs = frozenset(str(out.def_path) for out in found.outs)
         settings = next(Path(dep.def_path) for dep in found.deps if str(dep.def_path).endswith(".yaml"))
-        return Command(tuple(shlex.split(found.cmd)), outputs, settings)
+        inputs = {str(dep.def_path): str(dep.hash_info.value) for dep in found.deps}
+        return Command(tuple(shlex.split(found.cmd)), outputs, settings, inputs)
 
 
 @dataclass(frozen=True)
@@ -171,9 +172,8 @@ class Work:
     def _environment(self, number: int) -> dict[str, str]:
         """The stage's run is nested in the sweep's by MLflow's own variable for tags of the context."""
         tags = {MLFLOW_PARENT_RUN_ID: self.parent, "sweep": self.parent, "trial": str(number)}
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-        own = {"PATH": path, "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri()}
-        return os.environ | own | mark(self.root, self.stage) | {"MLFLOW_RUN_CONTEXT": json.dumps(tags)}
+        own = {"MLFLOW_TRACKING_URI": mlflow.get_tracking_uri(), "MLFLOW_RUN_CONTEXT": json.dumps(tags)}
+        return environment() | mark(self.root, self.stage) | own
 
     def _watch(self, trial: optuna.Trial, process: subprocess.Popen[bytes]) -> None:
         """Tell Optuna each value as it is logged, and stop the trial where it says so."""
@@ -216,10 +216,12 @@ class Work:
         return float(max(values) if self.search.better == "higher" else min(values))
 
 
-def _study(root: Path, stage: str, search: Search, seed: int, now: dict[str, Any]) -> optuna.Study:
+def _study(
+    root: Path, stage: str, search: Search, command: Command, seed: int, now: dict[str, Any]
+) -> optuna.Study:
     """The study of this search on these inputs, new or as it was left."""
     (root / STUDIES).parent.mkdir(exist_ok=True)
-    asked = json.dumps([search.model_dump(exclude={"trials"}), now, _inputs(root, stage)], sort_keys=True)
+    asked = json.dumps([search.model_dump(exclude={"trials"}), now, command.inputs], sort_keys=True)
     name = f"{stage}-{hashlib.sha256(asked.encode()).hexdigest()[:12]}"
     study = optuna.create_study(
         storage=f"sqlite:///{(root / STUDIES).resolve()}",
@@ -232,13 +234,6 @@ def _study(root: Path, stage: str, search: Search, seed: int, now: dict[str, Any
     if not study.trials:
         study.enqueue_trial({name: now[name] for name in search.space})
     return study
-
-
-def _inputs(root: Path, stage: str) -> Any:
-    """Hashes of what a stage reads."""
-    with Repo(str(root)) as repo:
-        found = next(item for item in repo.index.stages if item.name == stage)
-        return {str(dep.def_path): str(dep.hash_info.value) for dep in found.deps}
 
 
 def _parent(study: optuna.Study, stage: str) -> str:
@@ -265,7 +260,7 @@ def _rows(study: optuna.Study) -> pd.DataFrame:
     return rows.rename(columns=lambda name: name.removeprefix("params_"))
 
 
-def _keep(study: optuna.Study, work: Work, settings: dict[str, Any]) -> None:
+def _keep(study: optuna.Study, rows: pd.DataFrame, work: Work, settings: dict[str, Any]) -> None:
     """Leave the trials, the best settings and how the search went in the sweep's run."""
     from optuna.visualization.matplotlib import plot_optimization_history, plot_slice
 
@@ -273,7 +268,7 @@ def _keep(study: optuna.Study, work: Work, settings: dict[str, Any]) -> None:
     warnings.filterwarnings("ignore", module="optuna.visualization")
     with mlflow.start_run(run_id=work.parent):
         mlflow.log_metric(work.search.metric, float(study.best_value))
-        mlflow.log_table(_rows(study), "trials.json")
+        mlflow.log_table(rows, "trials.json")
         mlflow.log_dict(settings, work.command.settings.name)
         mlflow.log_figure(plot_optimization_history(study).figure, "history.png")
         slices = plot_slice(study)

@@ -16,7 +16,8 @@ import yaml
 from prefect.server.schemas.schedules import CronSchedule
 
 from flows.deployments import read_deployments
-from tests.flows.own_server import free_port, prefect_server
+from tests.flows.own_server import prefect_server
+from tests.servers import free_port
 
 PROJECT = Path(__file__).parents[2]
 DEPLOYMENTS = {one.name: one for one in read_deployments(PROJECT / "prefect.yaml")}

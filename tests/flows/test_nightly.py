@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from flows.abandoned import mark
 from flows.nightly import RunError, nightly
+from tests.processes import processes_of
 
 Ran = Callable[[], list[str]]
 
@@ -67,12 +67,6 @@ def start(project: Path, api: str | None = None) -> subprocess.Popen[bytes]:
         own["PREFECT_API_URL"] = api
     with (project / "printed.txt").open("w") as printed:
         return subprocess.Popen(command, env=os.environ | own | mark(project), stdout=printed, stderr=printed)
-
-
-def processes_of(project: Path) -> list[psutil.Process]:
-    """What carries the mark of a run in this project."""
-    marked = [(p, p.info["environ"] or {}) for p in psutil.process_iter(["environ"])]
-    return [process for process, environ in marked if mark(project).items() <= environ.items()]
 
 
 def wait_for(file: Path, text: str, seconds: float = 300) -> None:

@@ -10,16 +10,15 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import mlflow
-import psutil
 import pytest
 import yaml
 from prefect.settings import PREFECT_API_URL
 from prefect.testing.utilities import prefect_test_harness
 
 from components.bundle.load import verify
-from flows.abandoned import mark
 from flows.registry import Registry
 from tests.journeys.clone import PROJECT, Clone
+from tests.processes import processes_of
 
 pytestmark = pytest.mark.endurance
 BEGUN = "> python -m components."
@@ -71,12 +70,6 @@ def kill(process: BaseProcess, root: Path, all_of_it: bool) -> None:
     process.join()
     for one in processes_of(root) if all_of_it else ():
         one.kill()
-
-
-def processes_of(root: Path) -> list[psutil.Process]:
-    """What carries the mark of a run in a folder."""
-    marked = [(one, one.info["environ"] or {}) for one in psutil.process_iter(["environ"])]
-    return [one for one, environ in marked if mark(root).items() <= environ.items()]
 
 
 def forget(root: Path) -> None:
