@@ -51,7 +51,7 @@ def judge(texts: Sequence[str], ethics: EthicsFilter, encoder: Encoder) -> dict[
     read = Readings.of([ethics.readings(text, encoder) for text in texts], encoder)
     banned = ethics.vectors[: len(ethics.sentences)]
     return {
-        "filter": read.worst(ethics.scores(read.vectors), ethics.reading_discount),
+        "filter": read.worst(ethics.scores(read.vectors), ethics.worst_share),
         "plain rule": read.worst((read.vectors @ banned.T).max(axis=1), 0),
         "word list": np.array([len(WORDS.findall(text)) for text in texts], dtype=float),
     }

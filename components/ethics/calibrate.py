@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 
 from components.catalogue.tables import read_items
 from components.ethics.filter import EthicsFilter
-from components.ethics.head import folds, learn, likeness
-from components.ethics.readings import readings
+from components.ethics.head import folds, learn, likeness, worst
+from components.ethics.readings import readings, windows
 from components.ethics.sentences import read_banned, read_benign
 from components.ethics.settings import EthicsSettings
 from components.ethics.spelling import Spelling
@@ -42,12 +43,10 @@ class Readings:
         """Vector of each text's first reading (t, d), which is the text as it is written."""
         return self.vectors[np.flatnonzero(np.diff(self.texts, prepend=-1))]
 
-    def worst(self, scores: Vectors, discount: float) -> Vectors:
-        """The highest score of each text's readings (t,), less the discount for their number."""
-        first = np.flatnonzero(np.diff(self.texts, prepend=-1))
-        chances = np.log(np.bincount(self.texts)).astype(np.float32)
-        highest: Vectors = np.maximum.reduceat(scores, first) - np.float32(discount) * chances
-        return highest
+    def worst(self, scores: Vectors, share: float) -> Vectors:
+        """Mean of the highest scores of each text's readings (t,), a share of them and at least one."""
+        each = np.split(scores, np.flatnonzero(np.diff(self.texts)) + 1)
+        return np.array([worst(found, share) for found in each], dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def left_out_scores(read: Readings, banned: NDArray[np.bool_], settings: EthicsS
         kept, judged = part != left_out, part[read.texts] == left_out
         weights = learn(vectors[kept], banned[kept], settings.sharpness, settings.ridge)
         scores[judged] = likeness(read.vectors[judged], vectors[kept], settings.sharpness) @ weights
-    return read.worst(scores, settings.reading_discount)
+    return read.worst(scores, settings.worst_share)
 
 
 def plain_rule_scores(read: Readings, banned: NDArray[np.bool_]) -> Vectors:
@@ -119,7 +118,7 @@ def calibrate(
         settings.sharpness,
         threshold,
         settings.window_words,
-        settings.reading_discount,
+        settings.worst_share,
         settings.log_blocked_texts,
         spelling,
     )
@@ -130,6 +129,11 @@ def calibrate(
         "plain_rule_recall": plain.blocked(BANNED, plain.threshold(settings)),
         "threshold": threshold,
     }
+
+
+def benign_texts(folder: Path, window_words: int) -> list[str]:
+    """The benign sentences, long ones as the windows in which they would be judged."""
+    return [window for text in read_benign(folder)["sentence"] for window in windows(text, window_words)]
 
 
 def sample_titles(catalogue: Input, settings: EthicsSettings) -> list[str]:
@@ -149,7 +153,7 @@ def main(
     settings: EthicsSettings,
 ) -> Counts:
     """Learn and calibrate the filter; report on the half of the left-out texts that chose nothing."""
-    lists, fine = read_banned(banned), read_benign(benign)["sentence"].tolist()
+    lists, fine = read_banned(banned), benign_texts(benign, settings.window_words)
     titles = sample_titles(catalogue, settings)
     learnt, figures = calibrate(lists, fine, titles, QueryModel.load(query_model), settings)
     learnt.save(ethics)

@@ -2,13 +2,12 @@
 
 import json
 import logging
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors.numpy import load_file, save_file
 
-from components.ethics.head import likeness
+from components.ethics.head import likeness, worst
 from components.ethics.readings import readings
 from components.ethics.settings import EthicsError
 from components.ethics.spelling import Spelling
@@ -39,7 +38,7 @@ class EthicsFilter:
     sharpness: float
     threshold: float
     window_words: int
-    reading_discount: float
+    worst_share: float
     log_blocked_texts: bool
     spelling: Spelling
 
@@ -68,7 +67,7 @@ class EthicsFilter:
         )
 
     def judge(self, text: str, encoder: Encoder) -> Verdict:
-        """Judge a text by its worst reading, and log it where it is blocked."""
+        """Judge a text by its worst readings, and log it where it is blocked."""
         verdict = self.verdict_on(text, encoder)
         if verdict.blocked:
             shown = f": {text!r}" if self.log_blocked_texts else ""
@@ -79,7 +78,7 @@ class EthicsFilter:
         return verdict
 
     def verdict_on(self, text: str, encoder: Encoder) -> Verdict:
-        """Judge a text by its worst reading, and log nothing."""
+        """Judge a text by its worst readings, and log nothing."""
         return self.verdict(encoder.encode(self.readings(text, encoder)))
 
     def readings(self, text: str, encoder: Encoder) -> list[str]:
@@ -92,11 +91,10 @@ class EthicsFilter:
         return votes
 
     def verdict(self, vectors: Vectors) -> Verdict:
-        """Judge a text by the vectors of its readings (r, d); each is one more chance of a false block."""
+        """Judge a text by the vectors of its readings (r, d)."""
         scores = self.scores(vectors)
-        worst = int(scores.argmax())
-        score = round(float(scores[worst]) - self.reading_discount * math.log(len(scores)), 6)
+        score = round(worst(scores, self.worst_share), 6)
         if score <= self.threshold:
             return Verdict(False, None, score, self.threshold, None)
-        nearest = int((self.vectors[: len(self.sentences)] @ vectors[worst]).argmax())
+        nearest = int((self.vectors[: len(self.sentences)] @ vectors[scores.argmax()]).argmax())
         return Verdict(True, self.categories[nearest], score, self.threshold, self.sentences[nearest])

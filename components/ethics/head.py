@@ -1,5 +1,7 @@
 """Learn from the lists' vectors what is banned: kernel ridge regression, a vote of all sentences by their likeness."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans2
@@ -22,6 +24,12 @@ def learn(vectors: Vectors, banned: NDArray[np.bool_], sharpness: float, ridge: 
     alike[np.diag_indices_from(alike)] += ridge
     weights: Vectors = solve(alike, np.where(banned, 1.0, -1.0), assume_a="pos").astype(np.float32)
     return weights
+
+
+def worst(scores: Vectors, share: float) -> float:
+    """Mean of the highest scores (r,) of a text's readings, a share of them and at least one."""
+    highest = np.sort(scores)[-max(1, math.ceil(share * len(scores))) :]
+    return float(highest.mean())
 
 
 def folds(vectors: Vectors, number: int, seed: int) -> NDArray[np.intp]:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from components.ethics.calibrate import calibrate, sample_titles
+from components.ethics.calibrate import benign_texts, calibrate, sample_titles
 from components.ethics.filter import EthicsFilter
-from components.ethics.sentences import read_banned, read_benign
+from components.ethics.sentences import read_banned
 from components.ethics.settings import EthicsError, EthicsSettings
 from components.language.encoder import Encoder
 from components.language.query_model import QueryModel
@@ -59,7 +59,7 @@ def main(
 ) -> Counts:
     """Calibrate a filter on the side, judge past queries by it and by the live one, and list the difference."""
     asked, before, encoder = read_queries(queries), EthicsFilter.load(live), QueryModel.load(query_model)
-    lists, fine = read_banned(banned), read_benign(benign)["sentence"].tolist()
+    lists, fine = read_banned(banned), benign_texts(benign, settings.window_words)
     after, _ = calibrate(lists, fine, sample_titles(catalogue, settings), encoder, settings)
     table = compare(asked, before, after, encoder)
     table.to_csv(preview, index=False)

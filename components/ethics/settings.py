@@ -23,7 +23,7 @@ class EthicsSettings(Settings):
     window_words: int = Field(
         8, ge=4, description="Words of a window of a text that is longer than two of them"
     )
-    reading_discount: float = Field(
-        0.1, ge=0, description="What a score loses times the logarithm of the number of readings"
+    worst_share: float = Field(
+        0.1, ge=0, le=1, description="Share of a text's readings, the worst ones, whose mean score counts"
     )
     log_blocked_texts: bool = Field(False, description="Whether the log shows the words of a blocked query")
