@@ -25,7 +25,7 @@ from components.language.understanding import Understanding, Vocabulary
 from components.recommender.factors import Factors
 from components.stage import hash_file
 
-FORMAT = 4
+FORMAT = 5
 MANIFEST = "manifest.json"
 
 

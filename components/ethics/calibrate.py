@@ -132,8 +132,8 @@ def calibrate(
 
 
 def benign_texts(folder: Path, window_words: int) -> list[str]:
-    """The benign sentences, long ones as the windows in which they would be judged."""
-    return [window for text in read_benign(folder)["sentence"] for window in windows(text, window_words)]
+    """The benign sentences, long ones cut into windows as long as those in which a text is judged."""
+    return [window for text in read_benign(folder)["sentence"] for window in windows(text, window_words)[::2]]
 
 
 def sample_titles(catalogue: Input, settings: EthicsSettings) -> list[str]:

@@ -22,7 +22,9 @@ def learn(vectors: Vectors, banned: NDArray[np.bool_], sharpness: float, ridge: 
     """Weight of each sentence's vote (n,), so that the votes give 1 for the banned and -1 for the others."""
     alike = likeness(vectors, vectors, sharpness).astype(np.float64)
     alike[np.diag_indices_from(alike)] += ridge
-    weights: Vectors = solve(alike, np.where(banned, 1.0, -1.0), assume_a="pos").astype(np.float32)
+    weights: Vectors = solve(alike, np.where(banned, 1.0, -1.0), assume_a="pos", overwrite_a=True).astype(
+        np.float32
+    )
     return weights
 
 
