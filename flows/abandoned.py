@@ -16,17 +16,12 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
+from flows.alone import mark
 from flows.whole_file import write_whole
 
-ROOT_VARIABLE, STAGE_VARIABLE = "TANDEM_RUN_ROOT", "TANDEM_RUN_STAGE"
 DVC_LOCKS = Path(".dvc/tmp/rwlock")
 LAST_RUN = Path(".tandem/last-run")
 TIMES = 100
-
-
-def mark(root: Path, stage: str = "") -> dict[str, str]:
-    """What a process has in its environment by which it is known for one of a run, and of which of its stages."""
-    return {ROOT_VARIABLE: str(root.resolve())} | ({STAGE_VARIABLE: stage} if stage else {})
 
 
 def end_abandoned(root: Path) -> bool:

@@ -1,4 +1,7 @@
-"""One run at a time in a folder, by a lock that the kernel frees when its holder ends, however it ends."""
+"""One run at a time in a folder, by a lock that the kernel frees when its holder ends, however it ends.
+
+What a run starts carries its mark, so that it is known when it outlives the run.
+"""
 
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -8,6 +11,7 @@ import filelock
 from components.stage import TandemError
 
 WORK = Path(".tandem")
+ROOT_VARIABLE, STAGE_VARIABLE = "TANDEM_RUN_ROOT", "TANDEM_RUN_STAGE"
 
 
 class RunError(TandemError):
@@ -27,3 +31,8 @@ def alone(root: Path, wait_minutes: float = 0) -> AbstractContextManager[object]
         raise RunError(f"Another run is on in {root}. Wait for its end, then run again.") from None
     except OSError as fault:
         raise RunError(f"{root / WORK} cannot be written to: {fault}. Mend that, then run again.") from None
+
+
+def mark(root: Path, stage: str = "") -> dict[str, str]:
+    """What a process has in its environment by which it is known for one of a run, and of which of its stages."""
+    return {ROOT_VARIABLE: str(root.resolve())} | ({STAGE_VARIABLE: stage} if stage else {})

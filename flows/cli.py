@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from components.stage import TandemError
+from flows.prefect_api import find_prefect, prefect_api, use_prefect_of
 from flows.settings import NightlySettings
 from flows.video import app as video
 
@@ -31,11 +32,10 @@ ROOT = Path()
 def main() -> None:
     """Answer the command line; faults that a person can mend are one message and exit status 2."""
     if "PREFECT_HOME" not in os.environ:
-        _use_prefect_of(ROOT)
+        use_prefect_of(ROOT)
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_ROOT_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
@@ -64,15 +64,14 @@ def run(
 
     Example: [bold]tandem run --from language[/]
     """
-    from flows.abandoned import mark
-    from flows.nightly import nightly
-
     if dry_run:
         _preview(only or [], onward or [])
         return
-    _find_prefect()
-    os.environ |= mark(ROOT)  # for the temporary API, which outlives a run that is killed
-    outcome = nightly(ROOT, publishing, only, onward, wait_minutes)
+    with prefect_api(ROOT) as wait:
+        from flows.nightly import nightly
+
+        wait()
+        outcome = nightly(ROOT, publishing, only, onward, wait_minutes)
     if outcome is None:
         console.print("The stages asked for are up to date; nothing is judged or published.")
         return
@@ -97,7 +96,7 @@ def demo(
     from flows.workspace import open_workspace
 
     os.chdir(open_workspace(ROOT.resolve(), source))
-    _use_prefect_of(Path.cwd())
+    use_prefect_of(Path.cwd())
     os.environ["PYTHONPATH"] = str(Path.cwd())
     run(None, None, False, True, 0)
     if serving:
@@ -129,7 +128,7 @@ def serve_flows(
     """
     from flows.deployments import serve_flows as serve_deployments
 
-    _find_prefect()
+    find_prefect()
     serve_deployments(ROOT, look_seconds)
 
 
@@ -396,29 +395,6 @@ def _preview(only: list[str], onward: list[str]) -> None:
         state = "[yellow]to run[/]" if reasons else "[green]up to date[/]"
         table.add_row(name, state, "; ".join(reasons[:3]))
     console.print(table)
-
-
-def _find_prefect() -> None:
-    """Raise a message where PREFECT_API_URL names a server that does not answer."""
-    from prefect.client.orchestration import get_client
-
-    address = os.environ.get("PREFECT_API_URL")
-    if address is None:
-        return
-    with get_client(sync_client=True) as client:
-        fault = client.api_healthcheck()
-    if fault is not None:
-        raise TandemError(
-            f"Prefect does not answer at {address}: {fault}. "
-            "Start it, or unset PREFECT_API_URL: a run then has a temporary one of its own."
-        )
-
-
-def _use_prefect_of(workspace: Path) -> None:
-    """Keep the temporary API's database in the workspace, in a folder that the API needs to find there."""
-    home = (workspace / ".tandem" / "prefect").resolve()
-    home.mkdir(parents=True, exist_ok=True)
-    os.environ["PREFECT_HOME"] = str(home)
 
 
 def _settings() -> NightlySettings:

@@ -13,7 +13,8 @@ from signal import SIGKILL
 from typing import Literal
 
 from components.temporary import EXIT_STATUS
-from flows.abandoned import end_stage, mark
+from flows.abandoned import end_stage
+from flows.alone import mark
 
 State = Literal["ran", "cached", "restored"]
 LOG_LINES_SHOWN = 25

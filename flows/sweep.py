@@ -26,8 +26,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from tqdm import tqdm
 
 from components.stage import TandemError
-from flows.abandoned import end_abandoned, mark
-from flows.alone import alone
+from flows.abandoned import end_abandoned
+from flows.alone import alone, mark
 from flows.graph import read_graph
 from flows.registry import use_tracking
 from flows.settings import Choices, Search, SweepSettings

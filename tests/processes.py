@@ -4,7 +4,7 @@ from pathlib import Path
 
 import psutil
 
-from flows.abandoned import mark
+from flows.alone import mark
 
 
 def processes_of(root: Path) -> list[psutil.Process]:

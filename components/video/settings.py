@@ -18,6 +18,12 @@ class VideoSettings(Settings):
     clip_frames: int = Field(32, ge=8, le=256, description="Frames of a clip that the 3D network sees")
     clips_per_shot: int = Field(1, ge=1, description="Clips of a shot, spread evenly over it")
     mel_bands: int = Field(64, ge=8, le=256, description="Mel bands of the audio features")
+    scene_price: float = Field(
+        0.85, gt=0, description="What a scene costs, in shots of the film's average distance"
+    )
+    scene_sound: float = Field(
+        0.2, ge=0, description="Weight of sound in the distance of shots; colours, clips and time have 1 each"
+    )
     colour_weight: float = Field(0.2, ge=0, le=1, description="Length of colours beside a film's clips, at 1")
     audio_weight: float = Field(0.2, ge=0, le=1, description="Share of sound in a film's vector")
     neighbours: int = Field(5, ge=1, description="Most alike films that are told of each film")

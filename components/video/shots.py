@@ -1,7 +1,7 @@
 """Find shots with TransNetV2 (Souček and Lokoč, 2020), in windows without their margins of 25 frames.
 
-The authors use windows of 100 frames; the network is convolutional in time, and in windows of 200 it sees the frames
-of the margins again a third as often.
+The authors use windows of 100 frames, half of them margins; the network is convolutional in time, and in windows of 300
+it sees five frames in six once.
 """
 
 import logging
@@ -26,7 +26,7 @@ from components.video.parts import Arrays, Film, Parts
 from components.video.settings import VideoError, VideoSettings
 from components.video.transnet import HEIGHT, WIDTH, TransNet
 
-WINDOW, MARGIN = 200, 25
+WINDOW, MARGIN = 300, 25
 COLUMNS = {
     "video_id": "str", "item_id": "str", "path": "str", "shot": "int64", "start_frame": "int64", "end_frame": "int64",
     "start_seconds": "float64", "end_seconds": "float64", "fps": "float64", "frames": "int64", "sha256": "str",
@@ -48,7 +48,7 @@ def padded(frames: Iterable[Frames]) -> Iterator[Frames]:
 
 
 def windows(frames: Iterable[Frames]) -> Iterator[NDArray[np.uint8]]:
-    """Overlapping windows (f, h, w, 3), f <= 200, that are the film's frames, each once, without their margins."""
+    """Overlapping windows (f, h, w, 3), f <= 300, that are the film's frames, each once, without their margins."""
     held: list[Frames] = []
     for frame in padded(frames):
         held.append(frame)

