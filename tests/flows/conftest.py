@@ -69,6 +69,12 @@ def own_prefect() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def own_experiment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No experiment that MLflow keeps in the environment since an earlier test of this process."""
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
+
+
 @pytest.fixture(scope="session")
 def new_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project of four stages: numbers, then squares and cubes at once, then their total."""
