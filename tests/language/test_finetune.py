@@ -228,9 +228,19 @@ def test_a_training_that_had_ended_when_it_was_killed_is_not_done_again(shop, sm
     assert best_figures(again) == best_figures(first)
 
 
+@pytest.fixture
+def one_thread(monkeypatch):
+    """One thread, here and in what is started, as torchrun has it: sums of more may round differently."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.mark.slow
 def test_two_processes_train_the_same_way_every_time_whether_on_one_machine_or_on_two(
-    shop, small_encoder_folder, tmp_path, tracking
+    shop, small_encoder_folder, tmp_path, tracking, one_thread
 ):
     changed = {"taste_weight": 0.5, "checkpoint_steps": 100}
     one, two = tmp_path / "one", tmp_path / "two"
