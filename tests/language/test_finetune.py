@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import mlflow
@@ -228,26 +230,19 @@ def test_a_training_that_had_ended_when_it_was_killed_is_not_done_again(shop, sm
     assert best_figures(again) == best_figures(first)
 
 
-@pytest.fixture
-def one_thread(monkeypatch):
-    """One thread, here and in what is started, as torchrun has it: sums of more may round differently."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.mark.slow
 def test_two_processes_train_the_same_way_every_time_whether_on_one_machine_or_on_two(
-    shop, small_encoder_folder, tmp_path, tracking, one_thread
+    shop, small_encoder_folder, tmp_path, tracking, monkeypatch
 ):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as torchrun has it: sums of more may round differently
     changed = {"taste_weight": 0.5, "checkpoint_steps": 100}
     one, two = tmp_path / "one", tmp_path / "two"
     for folder in (one, two):
         folder.mkdir()
     together = Compute(kind="gpus", devices=2)
-    figures = finetuned(shop, one, small_encoder_folder, together, **changed)
+    with ProcessPoolExecutor(1, get_context("spawn")) as apart:
+        told = shop, one, small_encoder_folder, together
+        figures = apart.submit(finetuned, *told, **changed).result()
     assert figures["finetuned_is_kept"] == 1
     assert len(pd.read_csv(one / "finetune.csv")) == 6
     (two / "language.yaml").write_text(yaml.safe_dump(SOME | {"model": str(small_encoder_folder)} | changed))
