@@ -2,6 +2,7 @@
 
 from functools import partial
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 
 import h5py
@@ -19,7 +20,7 @@ from components.video.decode import Frames, clips
 from components.video.fanout import Describe, Tell, describe_films
 from components.video.i3d import I3d
 from components.video.parts import Arrays, Film, Parts
-from components.video.settings import VideoSettings
+from components.video.settings import VideoError, VideoSettings
 from components.video.store import films_of, write_film
 
 SMALLER, QUALITY = 2, 75
@@ -58,12 +59,14 @@ def describe(network: I3d, settings: VideoSettings, film: Film, tell: Tell) -> A
         seconds += [start_seconds + (clip[0] - start) * pace for clip in own]
     vectors, pictures = list[NDArray[np.float32]](), list[bytes]()
     found = clips(Path(film.path), wanted, film.frames, settings.decode_seconds / 2, tell)
-    for second, clip in zip(seconds, found, strict=True):
-        vectors.append(network.features(torch.from_numpy(clip)[None]).cpu().numpy()[0])
-        pictures.append(thumbnail(clip[len(clip) // 2]))
-        tell(second)
+    while together := list(islice(found, network.at_once)):
+        vectors.append(network.features(torch.from_numpy(np.stack(together))).cpu().numpy())
+        pictures += [thumbnail(clip[len(clip) // 2]) for clip in together]
+        tell(seconds[len(pictures) - 1])
+    if len(pictures) < len(wanted):
+        raise VideoError(f"{film.path} gave {len(pictures)} of {len(wanted)} clips. Encode it again.")
     return {
-        "clip_features": np.stack(vectors),
+        "clip_features": np.concatenate(vectors),
         "clip_shot": np.array(owners, dtype=np.int64),
         "clip_start_seconds": np.array(seconds, dtype=np.float64),
         "thumbnails": side_by_side(pictures),
