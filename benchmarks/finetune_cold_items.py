@@ -23,7 +23,7 @@ from components.language.adapters import attach, fold
 from components.language.encoder import Encoder, open_model
 from components.language.losses import CombinedLoss, TasteLoss
 from components.language.settings import LanguageSettings
-from components.language.training import BEST, best_figures, load_trained, losses, mean, train
+from components.language.training import BEST, load_trained, losses, mean, train
 from components.language.work import fingerprint
 from components.recommender.cold_start import judge
 from components.recommender.interactions import Csr, Floats, Indices
@@ -55,8 +55,13 @@ def validate(model: Any, texts: list[str], users: Csr, shown: Indices, cold: Ind
     return {"cold_ndcg_100": float(values["ndcg_100"].mean())}
 
 
-def tune(model: Any, parts: Split, texts: list[str], work: Path, settings: LanguageSettings) -> pd.DataFrame:
-    """Train in place on the taste of training users and on the books' titles; returns step and loss."""
+def tune(
+    model: Any, parts: Split, texts: list[str], work: Path, settings: LanguageSettings
+) -> tuple[pd.DataFrame, list[float]]:
+    """Train in place on the taste of training users and on the books' titles.
+
+    Returns step and loss, and the validation figure before training and after each `validation_steps`.
+    """
     shown, cold = shown_items(len(texts))
     told = [texts[item] for item in shown]
     pairs = pd.DataFrame({"anchor": [text.split(". ")[0] for text in told], "positive": told})
@@ -71,10 +76,9 @@ def tune(model: Any, parts: Split, texts: list[str], work: Path, settings: Langu
         load_trained(model, work / BEST)
     if settings.method == "lora":
         fold(model)
-    typer.echo(
-        f"validation NDCG@100 {mean(before):.4f} before, {mean(best_figures(history)):.4f} at its best"
-    )
-    return losses(history)
+    curve = [mean(before), *(entry["eval_mean"] for entry in history if "eval_mean" in entry)]
+    typer.echo(f"validation NDCG@100 {curve[0]:.4f} before, {max(curve):.4f} at its best")
+    return losses(history), curve
 
 
 def encoded(model: Any, texts: list[str]) -> Floats:
@@ -100,6 +104,7 @@ def main(
     method: str = "full",
     learning_rate: float = 1e-4,
     pairs_weight: float = 0.0,
+    patience: Annotated[int, typer.Option(help="Validations without a better figure that end it")] = 1,
     trial: Annotated[bool, typer.Option(help="Only train and validate")] = False,
     quick: Annotated[bool, typer.Option(help="Two steps, one epoch of ELSA")] = False,
     file: Annotated[Path | None, typer.Option("--json", help="Write the figures there")] = None,
@@ -126,16 +131,16 @@ def main(
         taste_users=4096,
         maximum_steps=2 if quick else steps,
         validation_steps=2 if quick else 30,
-        patience=1,
+        patience=patience,
         checkpoint_steps=20,
     )
     torch.manual_seed(settings.seed)
-    started = time.process_time()
+    started, began = time.process_time(), time.monotonic()
     key = fingerprint(settings.model_dump_json(), [encoder.name, str(words)])
-    curve = tune(model, parts, texts, Path(f".tandem/cold-items-{key}"), settings)
-    seconds = time.process_time() - started
+    curve, validated = tune(model, parts, texts, Path(f".tandem/cold-items-{key}"), settings)
+    seconds, wall = time.process_time() - started, time.monotonic() - began
     typer.echo(curve.iloc[:: max(1, len(curve) // 10)].to_string(index=False))
-    typer.echo(f"{seconds:.0f} CPU s")
+    typer.echo(f"{seconds:.0f} CPU s, {wall:.0f} s")
     if before is None:
         return
     chosen = SETTINGS.model_copy(update={"epochs": 1}) if quick else SETTINGS
@@ -151,7 +156,14 @@ def main(
             figures = "  ".join(f"{metric} {report[f'{way}_{metric}']:.4f}" for metric in METRICS)
             typer.echo(f"{name:<10}{way:<6}{figures}")
     if file:
-        told = {"encoder": encoder.name, "training_cpu_seconds": round(seconds), "items": len(texts)}
+        told = {
+            "encoder": encoder.name,
+            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+            "training_cpu_seconds": round(seconds),
+            "training_seconds": round(wall),
+            "validation_ndcg_100": [round(figure, 4) for figure in validated],
+            "items": len(texts),
+        }
         told |= {"settings": settings.model_dump(exclude={"model"}), "loss": curve.to_dict("list")} | reports
         file.write_text(json.dumps(told, indent=1) + "\n")
 

@@ -105,7 +105,9 @@ def main(
         users, items, rows = users // 50, items // 10, rows // 50
     report: dict[str, Any] = {
         "users": users, "items": items, "rows": rows, "dimensions": dimensions, "batch_size": batch_size,
-        "threads": torch.get_num_threads(), "versions": {name: version(name) for name in ("torch", "numpy", "scipy")},
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "versions": {name: version(name) for name in ("torch", "numpy", "scipy")},
     }  # fmt: skip
     settings = RecommenderSettings(
         dimensions=dimensions, batch_size=batch_size, epochs=1, neighbours=0, learning_rate=0.03
