@@ -125,7 +125,7 @@ def visible(addresses: str, header: dict[str, str], changes: int, items: int) ->
     with httpx.Client(base_url=addresses, headers=header, timeout=30) as client:
         for number in range(changes):
             turn, kind = number // 2, ("a new text", "a new price")[number % 2]
-            item, text = f"i{turn * 37 % items}", f"w{turn:x} w{turn + 1:x}"
+            item, text = f"i{turn * 37 % items}", f"lamp {turn} of {changes}"
             started = time.perf_counter()
             client.put(f"/items/{item}", json={"title": text, "price": number + 1}).raise_for_status()
             times[kind].append((time.perf_counter() - started) * 1000)

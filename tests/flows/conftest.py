@@ -70,9 +70,10 @@ def own_prefect() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def own_experiment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No experiment that MLflow keeps in the environment since an earlier test of this process."""
-    monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
+def own_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No server and no experiment that MLflow keeps in the environment since an earlier test of this process."""
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="session")
