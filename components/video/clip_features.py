@@ -1,4 +1,4 @@
-"""I3D features of clips of each shot, and a thumbnail of each clip, in HDF5: one group a film."""
+"""Features of clips of each shot by a 3D network, and a thumbnail of each clip, in HDF5: one group a film."""
 
 from functools import partial
 from io import BytesIO
@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from components.compute import LAPTOP, Compute
-from components.packages.resolve import resolve
 from components.stage import Counts, Input, Output, digest, stage
-from components.video import decode, i3d
+from components.video import decode, i3d, networks
 from components.video.decode import Frames, clips
 from components.video.fanout import Describe, Tell, describe_films
-from components.video.i3d import I3d
+from components.video.networks import ClipNetwork, find_network, model_of, open_network
 from components.video.parts import Arrays, Film, Parts
 from components.video.settings import VideoError, VideoSettings
 from components.video.store import films_of, write_film
@@ -48,8 +47,8 @@ def side_by_side(pictures: list[bytes]) -> NDArray[np.uint8]:
     return np.stack([np.frombuffer(picture.ljust(longest, b"\0"), dtype=np.uint8) for picture in pictures])
 
 
-def describe(network: I3d, settings: VideoSettings, film: Film, tell: Tell) -> Arrays:
-    """Clips (c, 1024) of a film's shots, the shot of each (c,), where it begins in seconds (c,) and its middle frame."""
+def describe(network: ClipNetwork, settings: VideoSettings, film: Film, tell: Tell) -> Arrays:
+    """Clips (c, d) of a film's shots, the shot of each (c,), where it begins in seconds (c,) and its middle frame."""
     wanted, owners, seconds = list[list[int]](), list[int](), list[float]()
     for shot, (start, end, start_seconds, end_seconds) in enumerate(film.shots):
         own = clip_frames(start, end, settings.clip_frames, settings.clips_per_shot)
@@ -75,7 +74,7 @@ def describe(network: I3d, settings: VideoSettings, film: Film, tell: Tell) -> A
 
 def prepare(weights: Path, settings: VideoSettings) -> Describe:
     """Open the network of a process."""
-    return partial(describe, I3d(weights), settings)
+    return partial(describe, open_network(weights), settings)
 
 
 @stage(VideoSettings)
@@ -89,15 +88,15 @@ def main(
 ) -> Counts:
     """Write the described clips of every film."""
     films = films_of(pd.read_parquet(shots))
-    folder = Path(resolve("i3d", weights))
-    weights_sha256 = digest([folder / "model.safetensors"]) if films else ""
+    folder = find_network(settings.clip_network, weights)
+    weights_sha256 = digest([folder]) if films else ""
     kept = Parts.of(
-        parts / "clip_features", [__file__, decode.__file__, i3d.__file__], settings,
+        parts / "clip_features", [__file__, decode.__file__, i3d.__file__, networks.__file__], settings,
         ["clip_frames", "clips_per_shot"], weights_sha256,
     )  # fmt: skip
     total = 0
     with h5py.File(clip_features, "w") as file:
-        file.attrs.update(model="i3d-kinetics-400-rgb", weights_sha256=weights_sha256)
+        file.attrs.update(model=model_of(folder), weights_sha256=weights_sha256)
         network = partial(prepare, folder, settings)
         for film, answer in describe_films(films, network, kept, settings, compute):
             total += len(write_film(file, film, answer).get("clip_shot", ()))

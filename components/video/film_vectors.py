@@ -1,6 +1,7 @@
 """One unit vector a film: the mean of its clips' features, with its colours and its sound.
 
-Square roots keep the few large numbers of features and histograms from deciding alone how alike two films are.
+Square roots, with the number's sign, keep the few large numbers of features and histograms from deciding alone how alike
+two films are.
 """
 
 import h5py
@@ -19,13 +20,18 @@ def unit(vectors: Floats) -> Floats:
     return (vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)).astype(np.float32)
 
 
+def root(values: NDArray[np.floating]) -> Floats:
+    """Square roots of values (..., d), with their signs."""
+    return (np.sign(values) * np.sqrt(np.abs(values))).astype(np.float32)
+
+
 def seen(clips: Floats, colours: Floats, colour_weight: float) -> Floats:
-    """Clips (n, 1024) and colours (n, 64) as unit vectors (n, 1088)."""
-    return unit(np.hstack([unit(np.sqrt(clips)), colour_weight * unit(np.sqrt(colours))]))
+    """Clips (n, d) and colours (n, 64) as unit vectors (n, d + 64)."""
+    return unit(np.hstack([unit(root(clips)), colour_weight * unit(root(colours))]))
 
 
 def pool(clips: Floats, colours: Floats, audio: Floats, settings: VideoSettings) -> Floats:
-    """What is seen (n, 1024), (n, 64) and heard (s, a) as one unit vector; a film without sound has zeros there."""
+    """What is seen (n, d), (n, 64) and heard (s, a) as one unit vector; a film without sound has zeros there."""
     picture = unit(seen(clips, colours, settings.colour_weight).mean(axis=0))
     sound = unit(np.nan_to_num(np.nanmean(audio, axis=0) if np.isfinite(audio).any() else audio[0]))
     weight = settings.audio_weight

@@ -40,6 +40,8 @@ class I3d:
     at_once: how many clips it is best given together.
     """
 
+    model = "i3d-kinetics-400-rgb"
+
     def __init__(self, weights: Path) -> None:
         on_gpu = torch.cuda.is_available()
         self.device = torch.device("cuda" if on_gpu else "cpu")

@@ -28,7 +28,7 @@ def nearest(vectors: Floats, row: int, count: int) -> list[int]:
 
 
 def scene_vectors(film: h5py.Group, colour_weight: float) -> Floats:
-    """Unit vectors of a film's scenes (scenes, 1088)."""
+    """Unit vectors of a film's scenes (scenes, d)."""
     owner = film["clip_shot"][:]
     clips = seen(film["clip_features"][:], film["colours"][:][owner], colour_weight)
     means = [clips[(owner >= first) & (owner <= last)].mean(axis=0) for first, last in film["scenes"][:]]

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from components.stage import Counts, Input, Output, stage
-from components.video.film_vectors import unit
+from components.video.film_vectors import root, unit
 from components.video.settings import VideoSettings
 
 Matrix = NDArray[np.float64]
@@ -29,10 +29,10 @@ def unlike(vectors: NDArray[np.floating]) -> Matrix:
 def distances(colours: Matrix, clips: Matrix, sound: Matrix, seconds: Matrix, sound_weight: float) -> Matrix:
     """How unlike shots are, (s, s): the mean of what is known of a pair, where sound counts as much as it is told.
 
-    colours: (s, c), shares of pixels. clips: (s, d), not negative. sound: (s, a), NaN where there is none.
+    colours: (s, c), shares of pixels. clips: (s, d). sound: (s, a), NaN where there is none.
     seconds: (s, 2), start and end.
     """
-    seen = unlike(np.sqrt(colours)) + unlike(unit(np.sqrt(clips))) + unlike(seconds.mean(axis=1)[:, None])
+    seen = unlike(np.sqrt(colours)) + unlike(unit(root(clips))) + unlike(seconds.mean(axis=1)[:, None])
     heard = unlike(sound)
     weight = sound_weight * np.isfinite(heard)
     return (seen + weight * np.nan_to_num(heard)) / (3 + weight)

@@ -15,6 +15,11 @@ class VideoSettings(Settings):
     shot_threshold: float = Field(
         0.5, gt=0, lt=1, description="Probability above which a frame is a transition"
     )
+    clip_network: str = Field(
+        "i3d",
+        min_length=1,
+        description="3D network: i3d, or a folder with network.json and model.onnx",
+    )
     clip_frames: int = Field(32, ge=8, le=256, description="Frames of a clip that the 3D network sees")
     clips_per_shot: int = Field(1, ge=1, description="Clips of a shot, spread evenly over it")
     mel_bands: int = Field(64, ge=8, le=256, description="Mel bands of the audio features")
