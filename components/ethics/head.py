@@ -36,8 +36,11 @@ def worst(scores: Vectors, share: float) -> float:
 
 def folds(vectors: Vectors, number: int, seed: int) -> NDArray[np.intp]:
     """Part (n,) of each sentence, 0 to number - 1; sentences about the same thing are in the same part."""
+    from sklearn.cluster import kmeans_plusplus  # scipy's own takes ten times as long
+
     topics = min(TOPICS, len(vectors))
-    _, topic = kmeans2(vectors, topics, iter=5, minit="points", seed=seed, missing="warn")
+    begun, _ = kmeans_plusplus(vectors, topics, random_state=seed)
+    _, topic = kmeans2(vectors, begun, iter=5, minit="matrix", missing="warn")
     part_of = np.random.default_rng(seed).permutation(topics) % number
     parts: NDArray[np.intp] = part_of[topic]
     return parts

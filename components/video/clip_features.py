@@ -88,7 +88,7 @@ def main(
 ) -> Counts:
     """Write the described clips of every film."""
     films = films_of(pd.read_parquet(shots))
-    folder = find_network(settings.clip_network, weights)
+    folder = find_network(settings.clip_network, weights) if films else weights
     weights_sha256 = digest([folder]) if films else ""
     kept = Parts.of(
         parts / "clip_features", [__file__, decode.__file__, i3d.__file__, networks.__file__], settings,

@@ -52,18 +52,24 @@ def test_a_network_is_given_frames_of_its_size_and_colours(folder):
     torch.testing.assert_close(OnnxNetwork(folder).features(clips), conv, atol=1e-4, rtol=1e-4)
 
 
-def test_the_stage_describes_films_by_the_network_that_conf_names(folder, films, tmp_path):
-    shots = pd.DataFrame(
+@pytest.fixture
+def shots(films, tmp_path):
+    """A table of two shots."""
+    table = pd.DataFrame(
         {
             "video_id": "cuts", "item_id": "1", "path": str(films["cuts"]), "shot": [0, 1], "start_frame": [0, 25],
             "end_frame": [25, 75], "start_seconds": [0.0, 1.0], "end_seconds": [1.0, 3.0], "frames": 75,
             "sha256": hash_file(films["cuts"]),
         }
     )  # fmt: skip
-    shots.to_parquet(tmp_path / "shots.parquet")
+    table.to_parquet(tmp_path / "shots.parquet")
+    return tmp_path / "shots.parquet"
+
+
+def test_the_stage_describes_films_by_the_network_that_conf_names(folder, shots, tmp_path):
     settings = VideoSettings(clip_network=str(folder), clip_frames=8)
     out = tmp_path / "clips.h5"
-    clip_features.main(tmp_path / "shots.parquet", tmp_path, tmp_path / "parts", out, settings=settings)
+    clip_features.main(shots, tmp_path, tmp_path / "parts", out, settings=settings)
     with h5py.File(out) as file:
         assert file.attrs["model"] == "one convolution"
         assert file["cuts/clip_features"].shape == (2, DIMENSIONS)
@@ -97,10 +103,7 @@ def test_a_network_that_gives_or_takes_something_else_is_named(folder, facts):
         open_network(folder).features(torch.zeros(1, 8, 224, 224, 3, dtype=torch.uint8))
 
 
-def test_a_name_without_a_folder_is_refused(tmp_path):
-    pd.DataFrame({"video_id": []}).to_parquet(tmp_path / "shots.parquet")
+def test_a_name_without_a_folder_is_refused(shots, tmp_path):
+    settings, out = VideoSettings(clip_network="i4d"), tmp_path / "out.h5"
     with pytest.raises(VideoError, match="clip_network is i4d"):
-        clip_features.main(
-            tmp_path / "shots.parquet", tmp_path, tmp_path / "parts", tmp_path / "out.h5",
-            settings=VideoSettings(clip_network="i4d"),
-        )  # fmt: skip
+        clip_features.main(shots, tmp_path, tmp_path / "parts", out, settings=settings)
