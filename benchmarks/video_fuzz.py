@@ -103,7 +103,7 @@ def run(folder: Path, films: dict[str, Path], weights: Path, settings: Any) -> N
     parts, found, unread, grouped, seen, heard = (folder / name for name in names)
     shots.main(folder / "catalogue", weights, parts, found, unread, settings=settings)
     clip_features.main(found, weights, parts, seen, settings=settings)
-    audio_features.main(found, parts, heard, settings=settings)
+    audio_features.main(found, weights, parts, heard, settings=settings)
     scenes.main(found, seen, heard, grouped, settings=settings)
     outputs = (folder / name for name in ("films.h5", "quarantine.parquet", "video.json"))
     join.main(found, grouped, unread, seen, heard, *outputs, settings=settings)

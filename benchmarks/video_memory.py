@@ -110,7 +110,7 @@ def measure(film: Path, folder: Path, weights: Path) -> dict[str, Any]:
     stages = {
         "shots": [folder / "catalogue", weights, parts, shots, folder / "unread.parquet"],
         "clip_features": [shots, weights, parts, folder / "clips.h5"],
-        "audio_features": [shots, parts, folder / "audio.h5"],
+        "audio_features": [shots, weights, parts, folder / "audio.h5"],
     }
     report: dict[str, Any] = {}
     for name, paths in stages.items():

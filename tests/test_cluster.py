@@ -29,7 +29,7 @@ from components.video.fanout import describe_films
 from components.video.parts import Film, Parts
 from components.video.settings import VideoError, VideoSettings
 from tests.language.conftest import garments
-from tests.video.conftest import sha256, tone, write_film
+from tests.video.conftest import fetched_weights, sha256, tone, write_film
 from tests.video.test_fanout import prepare, refuse
 
 PROJECT = Path(__file__).parents[1]
@@ -91,13 +91,14 @@ def test_a_stage_started_as_a_command_takes_the_cluster_from_its_settings(tmp_pa
     shot = {"start_frame": 0, "end_frame": 75, "start_seconds": 0.0, "end_seconds": 3.0}
     row = {"video_id": "tone", "path": str(film), "sha256": sha256(film), "frames": 75} | shot
     pd.DataFrame([row]).to_parquet(tmp_path / "shots.parquet")
-    arguments = tmp_path / "shots.parquet", tmp_path / "parts", tmp_path / "audio.h5"
+    arguments = tmp_path / "shots.parquet", fetched_weights(), tmp_path / "parts", tmp_path / "audio.h5"
     subprocess.run(
         [sys.executable, "-m", "components.video.audio_features", *arguments], cwd=tmp_path, check=True,
         env=os.environ | {"PYTHONPATH": str(PROJECT)},
     )  # fmt: skip
     with h5py.File(tmp_path / "audio.h5") as file:
         assert np.isfinite(file["tone"]["audio_features"][:]).all()
+        assert np.isfinite(file["tone"]["voice_features"][:]).all()
 
 
 @pytest.fixture

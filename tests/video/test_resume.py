@@ -41,7 +41,7 @@ def commands(out: Path, weights: Path) -> list[list[str]]:
     stages = {
         "shots": [out / "catalogue", weights, parts, shots, out / "unread.parquet"],
         "clip_features": [shots, weights, parts, out / "clips.h5"],
-        "audio_features": [shots, parts, out / "audio.h5"],
+        "audio_features": [shots, weights, parts, out / "audio.h5"],
     }
     return [
         [sys.executable, "-m", f"components.video.{name}", *map(str, paths), "--conf", str(conf)]

@@ -55,7 +55,7 @@ def run_stages(out: Path, weights: Path, settings: VideoSettings = SETTINGS) -> 
     found, unread, parts = out / "shots.parquet", out / "unread.parquet", out / "parts"
     shots.main(catalogue, weights, parts, found, unread, settings=settings)
     clip_features.main(found, weights, parts, out / "clips.h5", settings=settings)
-    audio_features.main(found, parts, out / "audio.h5", settings=settings)
+    audio_features.main(found, weights, parts, out / "audio.h5", settings=settings)
     scenes.main(found, out / "clips.h5", out / "audio.h5", out / "scenes.parquet", settings=settings)
     films.main(
         found, out / "scenes.parquet", unread, out / "clips.h5", out / "audio.h5", out / "films.h5",
@@ -98,12 +98,14 @@ def test_the_store_has_a_group_a_film_with_what_is_known_of_it(done, films, weig
             s = len(shot_table.get_group(name))
             assert {key: part.shape for key, part in film.items()} == {
                 "shots": (s, 2), "scenes": (len(film["scenes"]), 2), "clip_features": (s, 1024), "clip_shot": (s,),
-                "clip_start_seconds": (s,), "audio_features": (s, 128), "colours": (s, 64),
-                "thumbnails": (s, film["thumbnails"].shape[1]),
+                "clip_start_seconds": (s,), "audio_features": (s, 128), "voice_features": (s, 256),
+                "colours": (s, 64), "thumbnails": (s, film["thumbnails"].shape[1]),
             }  # fmt: skip
             assert film.attrs["item_id"] == f"item-{name}"
             assert film.attrs["clip_model"] == "i3d-kinetics-400-rgb"
             assert film.attrs["clip_weights_sha256"] == digest([weights / "i3d" / "model.safetensors"])
+            assert film.attrs["audio_voice_model"] == "ge2e-resemblyzer"
+            assert film.attrs["audio_weights_sha256"] == digest([weights / "voices" / "model.safetensors"])
             assert film["scenes"][0, 0] == 0 and film["scenes"][-1, 1] == s - 1
             assert np.isfinite(film["clip_features"]).all()
         assert store["cuts"].attrs["frames"] == 75 and store["cuts"].attrs["fps"] == 25
@@ -113,8 +115,13 @@ def test_absent_sound_and_silence_are_told_apart(done):
     with h5py.File(done / "films.h5") as store:
         heard = {name: bool(film.attrs["has_audio"]) for name, film in store.items()}
         assert {name for name in heard if heard[name]} == {"tone", "silence"}
-        assert np.isnan(store["cuts"]["audio_features"]).all()
+        assert (
+            np.isnan(store["cuts"]["audio_features"]).all()
+            and np.isnan(store["cuts"]["voice_features"]).all()
+        )
         assert np.isfinite(store["silence"]["audio_features"]).all()
+        assert not store["silence"]["voice_features"][0].any()
+        np.testing.assert_allclose(np.linalg.norm(store["tone"]["voice_features"][0]), 1, atol=1e-5)
 
 
 def test_a_film_that_a_later_stage_could_not_describe_has_no_scenes_and_others_have_theirs(done, tmp_path):

@@ -58,7 +58,8 @@ def test_a_changed_byte_and_a_missing_array_are_found(store, tmp_path):
 def test_an_exported_film_is_the_stored_one(store, tmp_path):
     assert ask("export", store, "tone", tmp_path).returncode == 0
     with h5py.File(store) as file:
-        np.testing.assert_array_equal(np.load(tmp_path / "clip_features.npy"), file["tone/clip_features"][:])
+        for name in ("clip_features", "voice_features"):
+            np.testing.assert_array_equal(np.load(tmp_path / f"{name}.npy"), file[f"tone/{name}"][:])
         assert len(list(tmp_path.glob("clip-*.jpg"))) == len(file["tone/clip_shot"])
     assert Image.open(tmp_path / "clip-0000.jpg").size == (112, 112)
 
