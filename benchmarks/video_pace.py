@@ -73,9 +73,9 @@ def clip_network(network: I3d, length: int) -> dict[str, Any]:
 def copies(films: list[Path], count: int, folder: Path) -> list[Film]:
     """Copies of films that differ behind their ends."""
     made = list[Film]()
-    for film in films:
+    for place, film in enumerate(films):
         for number in range(count):
-            copy = folder / f"{film.stem}-{number}.mp4"
+            copy = folder / f"{place}-{number}-{film.name}"
             shutil.copyfile(film, copy)
             with copy.open("ab") as file:
                 file.write(b"\0\0\0\x0cfree" + number.to_bytes(4, "big"))
@@ -87,14 +87,11 @@ def described(
     films: list[Film], prepare: Prepare, compute: Compute, folder: Path
 ) -> tuple[float, list[Arrays]]:
     """Seconds in which processes describe films, their start among them, and what they say."""
-    began = time.monotonic()
-    answers = [
-        answer
-        for _, answer in describe_films(films, prepare, Parts(folder, {}), VideoSettings(), compute)
-        if not isinstance(answer, VideoError)
-    ]
-    if len(answers) < len(films):
-        raise SystemExit(f"{len(films) - len(answers)} of {len(films)} films were not described")
+    began, answers = time.monotonic(), list[Arrays]()
+    for _, answer in describe_films(films, prepare, Parts(folder, {}), VideoSettings(), compute):
+        if isinstance(answer, VideoError):
+            raise SystemExit(str(answer))
+        answers.append(answer)
     return time.monotonic() - began, answers
 
 
@@ -134,6 +131,8 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=Path("data/packages/weights"))
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    if not options.films:
+        parser.error("no films: name some")
     report: dict[str, Any] = {
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "torch": torch.__version__,

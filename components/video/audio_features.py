@@ -10,10 +10,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from components.compute import LAPTOP, Compute
-from components.packages.resolve import resolve
 from components.stage import Counts, Input, Output, digest, stage
 from components.video import decode, voices
 from components.video.decode import RATE, Floats, sound
@@ -21,20 +19,16 @@ from components.video.fanout import Describe, Tell, describe_films
 from components.video.parts import Arrays, Film, Parts
 from components.video.settings import VideoSettings
 from components.video.store import films_of, write_film
-from components.video.voices import Listener, Voices
+from components.video.voices import HOP, WINDOW, Doubles, Listener, Voices, triangles
 
-WINDOW, HOP, FLOOR = 400, 160, 1e-10
-Doubles = NDArray[np.float64]
+FLOOR = 1e-10
 
 
 def mel_filters(bands: int) -> Floats:
     """Triangles evenly spaced on the mel scale (bands, frequencies)."""
     mels = np.linspace(0, 2595 * np.log10(1 + RATE / 2 / 700), bands + 2)
     edges = 700 * (10 ** (mels / 2595) - 1)
-    frequencies = np.fft.rfftfreq(WINDOW, 1 / RATE)
-    rising = (frequencies - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    falling = (edges[2:, None] - frequencies) / (edges[2:] - edges[1:-1])[:, None]
-    return np.maximum(np.minimum(rising, falling), 0).astype(np.float32)
+    return triangles(edges).astype(np.float32)
 
 
 def log_mel(samples: Floats, filters: Floats) -> Floats:
@@ -104,8 +98,8 @@ def main(
 ) -> Counts:
     """Write the audio features of every film."""
     films = films_of(pd.read_parquet(shots))
-    folder = Path(resolve("voices", weights))
-    weights_sha256 = digest([folder / "model.safetensors"]) if films else ""
+    folder = weights / "voices"
+    weights_sha256 = digest([folder]) if films else ""
     kept = Parts.of(
         parts / "audio_features", [__file__, decode.__file__, voices.__file__], settings, ["mel_bands"],
         weights_sha256,

@@ -1,5 +1,6 @@
 """Features of clips of each shot by a 3D network, and a thumbnail of each clip, in HDF5: one group a film."""
 
+from collections.abc import Iterator
 from functools import partial
 from io import BytesIO
 from itertools import islice
@@ -58,10 +59,10 @@ def describe(network: ClipNetwork, settings: VideoSettings, film: Film, tell: Te
         seconds += [start_seconds + (clip[0] - start) * pace for clip in own]
     vectors, pictures = list[NDArray[np.float32]](), list[bytes]()
     found = clips(Path(film.path), wanted, film.frames, settings.decode_seconds / 2, tell)
-    while together := list(islice(found, network.at_once)):
+    told = _telling(found, seconds, tell)
+    while together := list(islice(told, network.at_once)):
         vectors.append(network.features(torch.from_numpy(np.stack(together))).cpu().numpy())
         pictures += [thumbnail(clip[len(clip) // 2]) for clip in together]
-        tell(seconds[len(pictures) - 1])
     if len(pictures) < len(wanted):
         raise VideoError(f"{film.path} gave {len(pictures)} of {len(wanted)} clips. Encode it again.")
     return {
@@ -72,9 +73,16 @@ def describe(network: ClipNetwork, settings: VideoSettings, film: Film, tell: Te
     }
 
 
+def _telling(found: Iterator[Frames], seconds: list[float], tell: Tell) -> Iterator[Frames]:
+    """Clips as they come, each told of by its second."""
+    for clip, second in zip(found, seconds, strict=False):
+        tell(second)
+        yield clip
+
+
 def prepare(weights: Path, settings: VideoSettings) -> Describe:
     """Open the network of a process."""
-    return partial(describe, open_network(weights), settings)
+    return partial(describe, open_network(weights, settings.clip_frames), settings)
 
 
 @stage(VideoSettings)

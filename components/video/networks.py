@@ -7,19 +7,17 @@ numbers it gives, and the hash of `model.onnx` beside it, whose one input is cli
 from pathlib import Path
 from typing import Annotated, Protocol
 
-import onnxruntime
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from components.packages.resolve import resolve
 from components.stage import Conf, hash_file
 from components.video.decode import CROP
 from components.video.i3d import I3d
 from components.video.settings import VideoError
 
-FACTS, GRAPH, WEIGHTS = "network.json", "model.onnx", "model.safetensors"
+PINNED, FACTS, GRAPH = "i3d", "network.json", "model.onnx"
 Positive = Annotated[float, Field(gt=0)]
 
 
@@ -62,6 +60,8 @@ class OnnxNetwork:
             raise VideoError(
                 f"{graph} has hash {found}, not that of {FACTS}. Export it again, or mend {FACTS}."
             )
+        import onnxruntime
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         try:
@@ -76,9 +76,9 @@ class OnnxNetwork:
 
         Raises VideoError where the graph does not take them, or gives another shape.
         """
-        name = self.session.get_inputs()[0].name
+        given = {self.session.get_inputs()[0].name: self._given(clips).numpy()}
         try:
-            found = torch.from_numpy(self.session.run(None, {name: self._given(clips).numpy()})[0])
+            found = torch.from_numpy(self.session.run(None, given)[0])
         except Exception as fault:  # onnxruntime raises bare exceptions
             raise VideoError(
                 f"{self.model} does not take such clips ({' '.join(str(fault).split())}). Mend {FACTS}."
@@ -101,14 +101,16 @@ class OnnxNetwork:
 
 
 def find_network(name: str, weights: Path) -> Path:
-    """The folder of a network, given by its path or by its name among the packages' weights.
+    """The folder of a network: I3D's among the packages' weights, or the one that is named.
 
     Raises VideoError where there is none.
     """
-    folder = Path(resolve(name, weights))
-    if not (folder / FACTS).is_file() and not (folder / WEIGHTS).is_file():
+    folder = weights / name if name == PINNED else Path(name)
+    if name == PINNED and not folder.is_dir():
+        raise VideoError(f"{folder} is missing. Make it: dvc repro packages")
+    if name != PINNED and not (folder / FACTS).is_file():
         raise VideoError(
-            f"clip_network is {name}, but {folder} has no {FACTS}. Name i3d or a folder with one."
+            f"clip_network is {name}, which has no {FACTS}. Name {PINNED}, or a folder with one."
         )
     return folder
 
@@ -118,6 +120,13 @@ def model_of(folder: Path) -> str:
     return Facts.read(folder / FACTS).model if (folder / FACTS).is_file() else I3d.model
 
 
-def open_network(folder: Path) -> ClipNetwork:
-    """The network of a folder: what `network.json` says where there is one, else I3D."""
-    return OnnxNetwork(folder) if (folder / FACTS).is_file() else I3d(folder)
+def open_network(folder: Path, length: int) -> ClipNetwork:
+    """The network of a folder, ready for clips of some frames: what `network.json` says where there is one, else I3D.
+
+    Raises VideoError where it does not take such clips.
+    """
+    if not (folder / FACTS).is_file():
+        return I3d(folder)
+    network = OnnxNetwork(folder)
+    network.features(torch.zeros(1, length, CROP, CROP, 3, dtype=torch.uint8))
+    return network

@@ -17,7 +17,7 @@ from components.stage import Settings, digest
 
 Arrays = dict[str, NDArray[Any]]
 Shot = tuple[int, int, float, float]
-LIBRARIES = ("av", "decord", "numpy", "torch")
+LIBRARIES = ("av", "decord", "numpy", "onnxruntime", "torch")
 
 
 @dataclass(frozen=True)

@@ -64,14 +64,17 @@ def slaney_filters(bands: int) -> Floats:
     """Triangles (bands, frequencies) of equal area, evenly spaced on Slaney's scale: linear to 1 kHz, then logarithmic."""
     per_mel, knee, ratio = 200 / 3, 1000.0, np.log(6.4) / 27
     mels = np.linspace(0, knee / per_mel + np.log(RATE / 2 / knee) / ratio, bands + 2)
-    edges = np.where(mels * per_mel < knee, mels * per_mel, knee * np.exp((mels - knee / per_mel) * ratio))[
-        :, None
-    ]
-    frequencies = np.fft.rfftfreq(WINDOW, 1 / RATE)
+    edges = np.where(mels * per_mel < knee, mels * per_mel, knee * np.exp((mels - knee / per_mel) * ratio))
+    areas = (edges[2:] - edges[:-2]) / 2
+    return (triangles(edges) / areas[:, None]).astype(np.float32)
+
+
+def triangles(edges: Doubles) -> Doubles:
+    """How much each of the frequencies of a window counts between edges (bands + 2,) in Hz, (bands, frequencies)."""
+    frequencies, edges = np.fft.rfftfreq(WINDOW, 1 / RATE), edges[:, None]
     rising = (frequencies - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - frequencies) / (edges[2:] - edges[1:-1])
-    area = (edges[2:] - edges[:-2]) / 2
-    return (np.maximum(np.minimum(rising, falling), 0) / area).astype(np.float32)
+    return np.maximum(np.minimum(rising, falling), 0)
 
 
 def spread(starts: Doubles, ends: Doubles) -> tuple[Integers, Integers]:

@@ -73,7 +73,8 @@ def own_prefect() -> Iterator[None]:
 def own_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
     """No server and no experiment that MLflow keeps in the environment since an earlier test of this process."""
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID"):
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # so that it is as it was when the test ends
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="session")

@@ -165,5 +165,5 @@ def fetched_weights() -> Path:
 
 @pytest.fixture(scope="session")
 def weights() -> Path:
-    """The same folder."""
+    """TransNetV2, I3D and the voice encoder, fetched once a checkout."""
     return fetched_weights()

@@ -83,24 +83,28 @@ def test_the_stage_describes_films_by_the_network_that_conf_names(folder, shots,
 def test_facts_that_do_not_hold_are_refused_when_the_network_is_opened(folder, facts, message):
     tell(folder, **facts)
     with pytest.raises((VideoError, SettingsError), match=message):
-        open_network(folder)
+        open_network(folder, 8)
 
 
 def test_a_graph_that_cannot_be_read_is_named(folder):
     (folder / "model.onnx").write_bytes(b"no graph")
     tell(folder)
     with pytest.raises(VideoError, match=r"model\.onnx cannot be read"):
-        open_network(folder)
+        open_network(folder, 8)
     (folder / "model.onnx").unlink()
     with pytest.raises(VideoError, match=r"model\.onnx is missing"):
-        open_network(folder)
+        open_network(folder, 8)
 
 
 @pytest.mark.parametrize("facts", [{"dimensions": 7}, {"side": 64}])
-def test_a_network_that_gives_or_takes_something_else_is_named(folder, facts):
+def test_a_network_that_gives_or_takes_something_else_ends_the_stage_and_no_film_is_set_aside(
+    folder, shots, tmp_path, facts
+):
     tell(folder, **facts)
+    settings, out = VideoSettings(clip_network=str(folder), clip_frames=8), tmp_path / "clips.h5"
     with pytest.raises(VideoError, match=r"one convolution .* Mend network\.json"):
-        open_network(folder).features(torch.zeros(1, 8, 224, 224, 3, dtype=torch.uint8))
+        clip_features.main(shots, tmp_path, tmp_path / "parts", out, settings=settings)
+    assert not out.exists()
 
 
 def test_a_name_without_a_folder_is_refused(shots, tmp_path):
