@@ -67,8 +67,12 @@ def test_a_lock_file_written_by_half_is_mended_and_nothing_runs_again(done: Path
 
 
 @pytest.fixture
-def small_disk(project: Path) -> Iterator[Path]:
-    """The same project on a disk of 12 MB of its own; skipped where disks cannot be mounted."""
+def small_disk(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The same project on a disk of 12 MB of its own; skipped where disks cannot be mounted.
+
+    MLflow's database is beside it: this process keeps it open, and a disk with an open file cannot be made read-only.
+    """
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project / 'mlflow.db'}")
     disk = project / "disk"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "none", disk], check=False)
