@@ -137,7 +137,7 @@ def main(
     )
     torch.manual_seed(settings.seed)
     started, began = time.process_time(), time.monotonic()
-    key = fingerprint(settings.model_dump_json(), [encoder.name, str(words)])
+    key = fingerprint(settings.model_dump_json(), [encoder.name])
     curve, validated = tune(model, parts, texts, Path(f".tandem/cold-items-{key}"), settings)
     seconds, wall = time.process_time() - started, time.monotonic() - began
     typer.echo(curve.iloc[:: max(1, len(curve) // 10)].to_string(index=False))
