@@ -71,7 +71,8 @@ class Search:
 
     def first(self, meant: Understanding) -> NDArray[np.int64]:
         """Rows of the first ten for what was understood."""
-        allowed, _ = self.shelf.fitting(self.shelf.on_sale(meant.price_min, meant.price_max), meant.filters)
+        on_sale = self.shelf.on_sale(meant.price_min, meant.price_max) & self.shelf.lacking(meant.without)
+        allowed, _ = self.shelf.fitting(on_sale, meant.filters)
         similarities = self.vectors @ self.encoder.encode([meant.text])[0]
         scores = hybrid(self.lexical.scores(meant.text), similarities, WORDS)
         rows = np.argsort(-scores, kind="stable")

@@ -57,12 +57,13 @@ class Blocked:
 class Answer:
     """Hits in order, what was understood, or why there are none.
 
-    total: how many items can be paged through. next: the cursor of the page after this. facets: how many of them have
+    without: values that are not wanted. total: how many items can be paged through. next: the cursor of the page after this. facets: how many of them have
     each value, where that was asked for.
     """
 
     hits: list[Hit] = field(default_factory=list)
     understood: dict[str, list[str]] = field(default_factory=dict)
+    without: dict[str, list[str]] = field(default_factory=dict)
     price_min: float | None = None
     price_max: float | None = None
     blocked: Blocked | None = None
@@ -102,6 +103,7 @@ def answer(bundle: Bundle, question: Question) -> Answer:
     return Answer(
         _hits(items, shown, found.reasons(items, shown), query.explain),
         found.meant.filters,
+        found.meant.without,
         found.meant.price_min,
         found.meant.price_max,
         note=found.note,
@@ -165,8 +167,9 @@ def count_facets(bundle: Bundle, ranking: Ranking) -> dict[str, dict[str, int]]:
 
 
 def _allowed(bundle: Bundle, question: Question) -> Mask:
-    """What is on sale within the price range and has what was chosen."""
+    """What is on sale within the price range, has what was chosen, and has nothing that is not wanted."""
     allowed = bundle.shelf.on_sale(question.meant.price_min, question.meant.price_max)
+    allowed &= bundle.shelf.lacking(question.meant.without)
     for name, values in question.query.filters.items():
         allowed &= bundle.shelf.having(name, values)
     return allowed
@@ -208,7 +211,11 @@ def _note(bundle: Bundle, question: Question, found: bool, fits_all: bool) -> st
     """What a person should know of an answer besides its hits."""
     query, meant = question.query, question.meant
     if not found:
-        return "Nothing fits these filters." if query.filters else "Nothing fits this price range."
+        return (
+            "Nothing fits these filters."
+            if query.filters or meant.without
+            else "Nothing fits this price range."
+        )
     if not fits_all:
         wanted = ", ".join(value for values in meant.filters.values() for value in values)
         return f"Nothing here fits all of it: {wanted}. The nearest are shown."

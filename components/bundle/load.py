@@ -25,7 +25,7 @@ from components.language.understanding import Understanding, Vocabulary
 from components.recommender.factors import Factors
 from components.stage import hash_file
 
-FORMAT = 5
+FORMAT = 6
 MANIFEST = "manifest.json"
 
 

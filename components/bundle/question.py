@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from components.bundle.load import Bundle, Text
 from components.language.understanding import Understanding, understand
 
+REFUSED = "not "  # stands before a facet whose values are not wanted, where a person takes that away
 Sort = Literal["relevance", "price", "-price", "-year"]
 
 
@@ -17,7 +18,7 @@ Sort = Literal["relevance", "price", "-price", "-year"]
 class Query:
     """What a person asks for.
 
-    ignore: names of understood filters that the person took away. filters: values that an item must have, by facet.
+    ignore: names of understood filters that the person took away, "not colour" for colours that were refused. filters: values that an item must have, by facet.
     cursor: where the page before ended, as that page said. facets, explain: whether counts of values and the parts of
     scores are wanted.
     """
@@ -74,10 +75,13 @@ def _known(bundle: Bundle, text: str) -> Text | None:
 def _without(meant: Understanding, query: Query) -> Understanding:
     """What was understood, less what the person took away; a given price range counts before one that was read."""
     filters = {name: values for name, values in meant.filters.items() if name not in query.ignore}
+    without = {
+        name: values for name, values in meant.without.items() if f"{REFUSED}{name}" not in query.ignore
+    }
     read = "price" not in query.ignore
     low = query.price_min if query.price_min is not None else meant.price_min if read else None
     high = query.price_max if query.price_max is not None else meant.price_max if read else None
     if low is not None and high is not None and low > high:
         low, high = query.price_min, query.price_max
     third = meant.price_third if read else None
-    return replace(meant, price_min=low, price_max=high, filters=filters, price_third=third)
+    return replace(meant, price_min=low, price_max=high, filters=filters, without=without, price_third=third)

@@ -191,11 +191,21 @@ class Shelf:
 
     def having(self, name: str, values: Sequence[str]) -> Mask:
         """Items with one of a facet's values, or with the one that always fits (i,)."""
-        held, wanted = np.zeros(len(self), dtype=bool), {*values, FITS_ALWAYS.get(name, "")}
-        for value in wanted:
+        return self._holding(name, {*values, FITS_ALWAYS.get(name, "")})
+
+    def lacking(self, unwanted: Filters) -> Mask:
+        """Items with none of some facets' values (i,)."""
+        free = np.ones(len(self), dtype=bool)
+        for name, values in unwanted.items():
+            free &= ~self._holding(name, set(values))
+        return free
+
+    def _holding(self, name: str, values: set[str]) -> Mask:
+        held = np.zeros(len(self), dtype=bool)
+        for value in values:
             held[self._holders(name, value)] = True
         held[list(self._put)] = False
-        for value in wanted & self._held_since[name].keys():
+        for value in values & self._held_since[name].keys():
             held[list(self._held_since[name][value])] = True
         return held
 

@@ -16,7 +16,7 @@ from fastapi.templating import Jinja2Templates
 
 from components.bundle.answers import Answer
 from components.bundle.load import Bundle
-from components.bundle.question import Query
+from components.bundle.question import REFUSED, Query
 from components.serving.answers import like
 from components.serving.asking import question
 from components.serving.door import Door
@@ -84,14 +84,16 @@ class Page:
         bundle = self.service.model.bundle
         return {
             "shop": bundle.manifest["shop"],
-            "priced": bundle.vocabulary.priced,
+            "priced": bundle.vocabulary.prices is not None,
             "people": bundle.histories.longest(self.settings.people),
             "longest": self.settings.maximum_query_characters,
             "query": query,
             "answer": answer,
             "heading": heading,
             "filmed": bundle.films,
-            "sorts": SORTS if bundle.vocabulary.priced else {sort: SORTS[sort] for sort in UNPRICED_SORTS},
+            "sorts": SORTS
+            if bundle.vocabulary.prices is not None
+            else {sort: SORTS[sort] for sort in UNPRICED_SORTS},
             "facets": choices(query, answer),
             "more": address(query, cursor=answer.next) if answer.next else None,
             "chips": chips(query, answer, bundle.manifest["shop"].get("currency") or ""),
@@ -182,7 +184,10 @@ def chips(query: Query, answer: Answer, currency: str) -> list[Chip]:
     ignored = list(query.ignore)
     found = [
         Chip(f"{name}: {', '.join(values)}", address(query, ignore=[*ignored, name]), f"Remove {name}")
-        for name, values in answer.understood.items()
+        for name, values in [
+            *answer.understood.items(),
+            *((f"{REFUSED}{name}", values) for name, values in answer.without.items()),
+        ]
     ]
     found += [
         Chip(
@@ -202,7 +207,7 @@ def chips(query: Query, answer: Answer, currency: str) -> list[Chip]:
     away = [name for name in ignored if not (name == "price" and priced)]
     return found + [
         Chip(
-            f"any {name}",
+            f"any {name.removeprefix(REFUSED)}",
             address(query, ignore=[n for n in ignored if n != name]),
             f"Mind {name} again",
             True,

@@ -1,0 +1,205 @@
+"""For whom something is, by the people that a query names."""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+Audiences = frozenset[str]
+GIRLS, BOYS, BABIES = "girls", "boys", "babies"
+WOMEN, MEN = "women", "men"
+CHILDREN: Audiences = frozenset({GIRLS, BOYS, BABIES})
+NAMES: dict[Audiences, str] = {
+    frozenset({GIRLS}): "girl daughter granddaughter stepdaughter goddaughter niece schoolgirl",
+    frozenset({BOYS}): "boy son grandson stepson godson nephew schoolboy",
+    frozenset({BABIES}): "baby babies newborn infant toddler",
+    frozenset({WOMEN}): (
+        "women woman wife wives mother stepmother mum mom mummy mommy grandmother grandma granny gran nan nana "
+        "girlfriend fiancee bride bridesmaid lady ladies aunt auntie aunty female"
+    ),
+    frozenset({MEN}): (
+        "men man husband hubby father stepfather dad daddy papa grandfather grandad granddad grandpa boyfriend fiance "
+        "groom gentleman gentlemen gent guy bloke uncle male"
+    ),
+    frozenset({GIRLS, WOMEN}): "sister",
+    frozenset({BOYS, MEN}): "brother",
+    frozenset({WOMEN, MEN}): "parent grandparent couple adult grown-up",
+    frozenset({GIRLS, BOYS}): "teen teenager youngster pupil schoolchild schoolchildren",
+    CHILDREN: "child children kid kiddie grandchild grandchildren grandkid godchild godchildren stepchild twin triplet",
+    frozenset(): (
+        "friend teacher boss colleague neighbour neighbor doctor nurse coach nanny partner spouse someone somebody cousin "
+        "host hostess guest student"
+    ),
+}  # fmt: skip
+WHO = {name.replace("-", ""): audiences for audiences, names in NAMES.items() for name in names.split()}
+GENERIC = {name for audiences in (CHILDREN, frozenset({GIRLS, BOYS})) for name in NAMES[audiences].split()}
+SIBLINGS = {"sister", "brother"}
+FIGURES_OF_SPEECH = re.compile(
+    r"\b(?:(?:boyfriend|girlfriend|mom|dad) (?:jeans|fit|shirt|blazer|cardigan|shorts|hat|cap|shoes|trainers|sneakers)|"
+    r"baby (?:blue|pink|dolls?)|couple of|twin (?:sets?|beds?|packs?)|kid (?:leather|gloves)|mother[- ]of[- ]pearl|father christmas|mother nature|"
+    r"lady ?(?:bugs?|birds?)|brother (?:sewing|printers?)|boy ?scouts?|girl ?guides?)\b",
+    re.I,
+)
+AGE = re.compile(
+    r"\b(\d{1,2})[- ]?(?:(?:years?|yrs?)[- ]?olds?|yo)\b|\baged? (\d{1,2})\b|\b(?:is|turns|turning|turned) (\d{1,2})(?![\w%]|\s?[$€£])|"
+    r"\bunder[- ](\d{1,2})s\b",
+    re.I,
+)
+MONTHS = re.compile(r"\b\d{1,2}[- ]?months?[- ]?olds?\b", re.I)
+BABIES_ALONE: Audiences = frozenset({BABIES})
+PRONOUNS = (
+    ({"she", "her", "hers"}, frozenset({GIRLS, WOMEN})),
+    ({"he", "him", "his"}, frozenset({BOYS, MEN})),
+)
+WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*['’]?|,")
+SENTENCE = re.compile(r"[.!?;]+(?:\s|$)")
+NOT = {"not", "no", "without", "except", "never"}
+OWN = {"my", "the", "his", "her", "our", "your", "their", "a", "an", "to", "for"}
+DIRECT, APART = 5, 3  # words from "for" to whom it is for; words from an owner to whom is owned
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody whom word `place` of a query names; an owner is named with 's."""
+
+    place: int
+    name: str
+    audiences: Audiences
+    owner: bool
+
+
+def for_whom(query: str) -> tuple[Audiences, Audiences]:
+    """Audiences that a query is for, and those that it is not for.
+
+    The one after the last "for" that names any counts, whoever does the shopping; else whoever is named and gives nothing.
+    """
+    sentences = [_words(sentence) for sentence in SENTENCE.split(FIGURES_OF_SPEECH.sub(" ", query))]
+    named = [_named(words) for words in sentences]
+    unwanted = frozenset().union(*(not_wanted for _, not_wanted in named))
+    segments = [segment for words in sentences for segment in _segments(words)]
+    direct = [segment for segment in segments if _named(_begin(segment))[0] is not None or _pronoun(segment)]
+    for segment in reversed(direct or segments):
+        people, _ = _named(segment)
+        if people is not None:
+            return people - unwanted, unwanted
+        if pronoun := _pronoun(segment):
+            return frozenset({pronoun}) - unwanted, unwanted
+    given = [people for people, _ in (_named(_received(words)) for words in sentences) if people is not None]
+    wanted = (
+        frozenset().union(*given)
+        if given
+        else _by_age(query, {word for words in sentences for word in words})
+    )
+    return wanted - unwanted, unwanted
+
+
+def names_child(query: str) -> bool:
+    """Whether a query names a child."""
+    return any(not CHILDREN.isdisjoint(person.audiences) for person in _people(_words(query)))
+
+
+def audiences_of(label: str) -> Audiences:
+    """Audiences that a catalogue's own word means: "Ladies" are women, "Kids" are girls, boys and babies."""
+    return frozenset().union(*(person.audiences for person in _people(_words(label))))
+
+
+def _by_age(query: str, words: set[str]) -> Audiences:
+    """Audiences of an age or a pronoun: "a 6 year old", "she is 8"."""
+    ages = [int(next(filter(None, found.groups()))) for found in AGE.finditer(query)]
+    aged = _of_age(ages[0]) if ages else BABIES_ALONE if MONTHS.search(query) else None
+    meant = next((audiences for pronouns, audiences in PRONOUNS if not pronouns.isdisjoint(words)), None)
+    if aged is None or meant is None:
+        return aged or meant or frozenset()
+    return aged & meant or aged
+
+
+def _of_age(years: int) -> Audiences:
+    if years < 4:
+        return BABIES_ALONE if years < 2 else CHILDREN
+    return frozenset({GIRLS, BOYS}) if years <= 15 else frozenset()
+
+
+def _words(text: str) -> list[str]:
+    plain = (
+        unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode() if not text.isascii() else text
+    )
+    return [word.lower() for word in WORD.findall(plain.replace("’", "'"))]
+
+
+def _people(words: Sequence[str]) -> Iterator[Person]:
+    for place, word in enumerate(words):
+        bare = word.removesuffix("'").removesuffix("'s").replace("-", "")
+        for name in (bare, bare.removesuffix("s"), bare.removesuffix("inlaw").removesuffix("s")):
+            if name in WHO:
+                yield Person(place, name, WHO[name], "'" in word)
+                break
+
+
+def _named(words: Sequence[str]) -> tuple[Audiences | None, Audiences]:
+    """Audiences that words name, None where they name nobody, and those that they refuse."""
+    people = list(_people(words))
+    owned = [
+        person for person in people if not _owns(person, people, words) and not _is_of(person, people, words)
+    ]
+    refused = [person for person in owned if _is_refused(person, words)]
+    meant = [person for person in owned if person not in refused]
+    children = [person for person in meant if person.audiences and person.audiences <= CHILDREN]
+    if any(person.name not in GENERIC for person in children):
+        meant = [person for person in meant if person.name not in GENERIC]
+    audiences: Audiences = frozenset().union(
+        *(
+            person.audiences & CHILDREN if children and person.name in SIBLINGS else person.audiences
+            for person in meant
+        )
+    )
+    return audiences if meant else None, frozenset().union(*(person.audiences for person in refused))
+
+
+def _owns(person: Person, people: Sequence[Person], words: Sequence[str]) -> bool:
+    """Whether somebody is named only for somebody else: my sister's kids."""
+    return person.owner and any(
+        0 < other.place - person.place <= APART and "and" not in words[person.place : other.place]
+        for other in people
+    )
+
+
+def _is_of(person: Person, people: Sequence[Person], words: Sequence[str]) -> bool:
+    """Whether somebody is named only for whom stands before: the kids of my brother."""
+    before = person.place - 1 - (words[person.place - 1] in OWN if person.place else 0)
+    return before > 0 and words[before] == "of" and any(other.place == before - 1 for other in people)
+
+
+def _is_refused(person: Person, words: Sequence[str]) -> bool:
+    """Whether it is said not to be for somebody: not for kids."""
+    before = list(words[max(0, person.place - 3) : person.place])
+    while before and before[-1] in OWN:
+        before.pop()
+    return bool(before) and before[-1] in NOT
+
+
+def _segments(words: Sequence[str]) -> Iterator[Sequence[str]]:
+    """What follows each "for", up to the next one and without who gives."""
+    places = [place for place, word in enumerate(words) if word == "for"]
+    for place, end in pairwise([*places, len(words)]):
+        after = words[place + 1 : end]
+        if place == 0 or words[place - 1] not in NOT:
+            yield after[: after.index("from")] if "from" in after else after
+
+
+def _begin(segment: Sequence[str]) -> Sequence[str]:
+    """The first words after a "for", up to a comma."""
+    return segment[: [*segment[:DIRECT], ","].index(",")]
+
+
+def _pronoun(segment: Sequence[str]) -> str | None:
+    return {"him": MEN, "her": WOMEN}.get(segment[0]) if segment else None
+
+
+def _received(words: Sequence[str]) -> Sequence[str]:
+    """Words without who gives: a present from my dad to my sister."""
+    if "from" not in words:
+        return words
+    start = words.index("from")
+    rest = words[start:]
+    return [*words[:start], *(rest[rest.index("to") :] if "to" in rest else ())]

@@ -1,0 +1,269 @@
+"""What a query says of prices: a range, in which currency, and whether cheap or premium things are wanted."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from text_to_num import text2num
+
+from components.language.people import audiences_of, names_child
+
+Third = Literal["lower", "upper"]
+CURRENCIES = {
+    "CAD": r"c(?:ad|anadian)?\s?\$|canadian dollars?|cad",
+    "AUD": r"a(?:u|ud)?\s?\$|australian dollars?|aud",
+    "USD": r"us\s?\$|\$|(?:us )?dollars?|usd|bucks?",
+    "EUR": r"€|euros?|eur",
+    "GBP": r"£|pounds?|gbp|quid",
+    "JPY": r"¥|yen|jpy",
+    "CHF": r"chf|(?:swiss )?francs?",
+    "PLN": r"zł|zl|z[lł]oty(?:ch)?|pln",
+    "INR": r"₹|rs\.?|rupees?|inr",
+    "SEK": r"kr|sek|kron(?:a|or|er)",
+}
+CURRENCY = rf"(?<![^\W\d])(?:{'|'.join(CURRENCIES.values())})(?![^\W\d])"
+UNIT = (
+    r"years?|yrs?|months?|weeks?|days?|hours?|hrs?|minutes?|mins?|seconds?|am|pm|mm|cm|m|km|inch(?:es)?|feet|foot|ft|"
+    r"mg|g|kg|oz|lbs?|ml|cl|l|lit(?:re|er)s?|[mgt]b|m?hz|ghz|k?w|watts?|v|volts?|mah|mp|dpi|%|percent|°\s?[cf]?|"
+    r"degrees?|stars?|pieces?|pcs|pairs?|packs?|pages?|people|persons?|players?|pockets?|buttons?|items?"
+)
+WORD = (
+    r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|"
+    r"eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand)"
+)
+WRITTEN = rf"(?:a\s)?{WORD}(?:(?:\sand)?[-\s]{WORD}){{0,6}}"
+SPACED = rf"\d{{1,3}}(?:[ '’]\d{{3}}){{1,2}}(?:[.,]\d{{1,2}})?(?=\s?(?:{CURRENCY}))"
+DIGITS = r"\d{1,3}(?:[.,]\d{3}){1,3}(?:[.,]\d{1,2})?|\d{1,9}(?:[.,]\d{1,2})?"
+AMOUNT = rf"(?<![\w.,])(?:{SPACED}|{DIGITS})(?![.,]?\d)|(?<!\w){WRITTEN}(?!\w)"
+MONEY = re.compile(
+    rf"(?:(?P<before>{CURRENCY})\s?)?(?P<amount>{AMOUNT})(?!\s?-?\s?(?:{UNIT})(?!\w))"
+    rf"(?!\s*(?:to|-|–|and)\s*\d+\s?-?\s?(?:{UNIT})(?!\w))"
+    rf"(?P<more>\+?)(?:(?<=\d)\s?(?P<after>{CURRENCY})|\s(?P<named>{CURRENCY})|(?![^\W\d]))(?P<still_more>\+?)",
+    re.I,
+)
+AT_MOST = (
+    r"under|below|beneath|up\s?to|at most|less th[ae]n|lower than|cheaper than|within|until|"
+    r"max(?:imum|\.)?(?: price)?|(?:price |budget )?limit|budget|<=?|≤"
+)
+AT_LEAST = (
+    r"over|above|at least|more th[ae]n|higher than|from|min(?:imum|\.)?(?: price)?|starting(?: at| from)?|"
+    r"upwards? of|exceed(?:s|ing)?|>=?|≥"
+)
+SPENT = r"(?<!\d\s)for|have|got|spend"  # only before an amount that names its currency
+AROUND = r"around|about|approx(?:imately|\.)?|roughly|circa|ca\.|~"
+FILLING = r"(?:\s|:|\bis\b|\bof\b|\babout\b|\baround\b|\broughly\b|\bapprox\.?|\bonly\b|\bjust\b)*"
+NEGATED = (
+    r"(?:(?:\w+n['’]?t|\bcannot|\bnot|\bnever|\bnothing|\bno)"
+    r"\s+(?:(?:want|wish|like|to|spend|pay|pays|cost|costs|costing|be|go|is|it|priced|anything)\s+){0,4})"
+)
+BEFORE = re.compile(
+    rf"(?P<negated>{NEGATED})?(?:(?<![\w-])(?:price\s+)?(?:(?P<most>{AT_MOST})|(?P<least>{AT_LEAST})|(?P<around>{AROUND})|(?P<spent>{SPENT}))){FILLING}$",
+    re.I,
+)
+MOST_AFTER = re.compile(
+    r"\s*(?:or (?:less|under|below|cheaper)|and (?:less|under|below)|max(?:imum)?|at most|tops?|limit)\b",
+    re.I,
+)
+LEAST_AFTER = re.compile(
+    r"\s*(?:or (?:more|over|above)|and (?:more|up|over|above)|min(?:imum)?|at least|upwards?)\b", re.I
+)
+AROUND_AFTER = re.compile(r"\s*(?:or so\b|-?ish\b)", re.I)
+RANGE = re.compile(r"\s*(?:(?P<dash>to|-|–|—)|and|&)\s*", re.I)
+RANGE_BEFORE = re.compile(r"(?<!\w)(?:(?P<between>between)|from)\s+$", re.I)
+SEEN_BEFORE = 80  # characters before an amount that are looked at
+AROUND_SHARE = 0.2
+OLDEST_CHILD = 18
+CHEAP = r"cheap(?:er|est)?(?!\s+than)|budget|affordable|inexpensive|low[- ]cost|reasonably priced"
+DEAR = r"premium|luxury|luxurious|high[- ]end|upmarket|expensive|pricey|costly"
+LEVEL = re.compile(
+    rf"(?<![-\w])(?:(?P<no>(?:\w+n['’]?t|not|no|nothing|less|without being)\s+(?:(?:be|too|so|very|that|overly)\s+){{0,2}}))?"
+    rf"(?:(?P<lower>{CHEAP})|(?P<upper>{DEAR}))(?![-\w])",
+    re.I,
+)
+
+
+@dataclass(frozen=True)
+class Prices:
+    """A range with None where it is open, its currency as a code where one is named, and the wanted third of prices."""
+
+    low: float | None = None
+    high: float | None = None
+    currency: str | None = None
+    third: Third | None = None
+
+
+@dataclass(frozen=True)
+class Money:
+    """An amount in a query, from character `start` to `end`, and its currency where it names one."""
+
+    start: int
+    end: int
+    amount: float
+    currency: str | None
+    or_more: bool
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Prices that some words of a query ask for, from character `start` to `end`; whether they name a currency."""
+
+    start: int
+    end: int
+    low: float | None
+    high: float | None
+    currency: str | None
+
+
+def read_prices(text: str, sold: tuple[float, float]) -> tuple[str, Prices]:
+    """The text without what it says of prices, and that.
+
+    sold: lowest and highest price of the catalogue. An amount without a currency is no price where nothing or everything is
+    sold on its side of it, nor where it is an age: up to 18 in a query about children, "over 40" for or before somebody.
+    """
+    oldest = OLDEST_CHILD if names_child(text) else 0
+    limits = [
+        limit
+        for limit in _limits(text)
+        if limit.currency
+        or (max(limit.low or 0, limit.high or 0) > oldest and _may_be_price(text, limit, sold))
+    ]
+    third, spans = _third(text, limits)
+    low = _strongest([limit for limit in limits if limit.low is not None])
+    high = _strongest([limit for limit in limits if limit.high is not None])
+    if low and high and low is not high and low.low > high.high:  # type: ignore[operator]
+        low, high = (None, high) if high.currency and not low.currency else (low, None)
+    prices = Prices(
+        low.low if low else None,
+        high.high if high else None,
+        next((limit.currency for limit in (high, low) if limit and limit.currency), None),
+        third,
+    )
+    return _without(text, [*spans, *((limit.start, limit.end) for limit in limits)]), prices
+
+
+def _limits(text: str) -> Iterator[Limit]:
+    """Every limit that a text names, first to last."""
+    moneys = list(_moneys(text))
+    second: Money | None = None
+    for money, following in pairwise([*moneys, None]):
+        if money is None or money is second:
+            continue
+        if following is not None and (limit := _range(text, money, following)):
+            second = following
+            yield limit
+        elif limit := _one_sided(text, money):
+            yield limit
+
+
+def _moneys(text: str) -> Iterator[Money]:
+    for found in MONEY.finditer(text):
+        amount = _number(found["amount"])
+        if amount is not None:
+            named = found["before"] or found["after"] or found["named"]
+            more = bool(found["more"] or found["still_more"])
+            yield Money(found.start(), found.end(), amount, named and _code(named), more)
+
+
+def _code(currency: str) -> str:
+    """The code of a currency as it is written."""
+    return next(code for code, names in CURRENCIES.items() if re.fullmatch(names, currency, re.I))
+
+
+def _number(text: str) -> float | None:
+    """What an amount is: in digits with either decimal sign, three digits after a sign being thousands, or in words."""
+    if text[0].isdecimal():
+        found = re.fullmatch(r"(.+?)(?:[.,](\d{1,2}))?", text)
+        assert found
+        return float(f"{re.sub('[^0-9]', '', found[1])}.{found[2] or 0}") if found[1].isascii() else None
+    try:
+        return float(text2num(re.sub(r"^a\s", "one ", text.lower()), "en"))
+    except ValueError:  # such as "five twenty"
+        return None
+
+
+def _range(text: str, first: Money, second: Money) -> Limit | None:
+    """The range between two amounts: between 20 and 30, from 20 to 30, 20-30 euros."""
+    joined = RANGE.fullmatch(text, first.end, second.start)
+    opened = RANGE_BEFORE.search(text, max(0, first.start - SEEN_BEFORE), first.start)
+    currency = first.currency or second.currency
+    if (
+        not joined
+        or not (opened or (joined["dash"] and currency))
+        or (opened and not joined["dash"] and not opened["between"])
+    ):
+        return None
+    low, high = sorted((first.amount, second.amount))
+    return Limit(opened.start() if opened else first.start, second.end, low, high, currency)
+
+
+def _one_sided(text: str, money: Money) -> Limit | None:
+    """The limit that the words before or after an amount make of it."""
+    if before := BEFORE.search(text, max(0, money.start - SEEN_BEFORE), money.start):
+        return _limit_before(before, money)
+    if money.currency is None:
+        return None
+    if after := MOST_AFTER.match(text, money.end):
+        return Limit(money.start, after.end(), None, money.amount, money.currency)
+    if after := AROUND_AFTER.match(text, money.end):
+        return _about(money.start, after.end(), money)
+    if (after := LEAST_AFTER.match(text, money.end)) or money.or_more:
+        end = after.end() if after else money.end
+        return Limit(money.start, end, money.amount, None, money.currency)
+    return None
+
+
+def _limit_before(before: re.Match[str], money: Money) -> Limit | None:
+    """The limit that words before an amount make; not more than is at most."""
+    start, end, amount, currency = before.start(), money.end, money.amount, money.currency
+    if (before["around"] or before["spent"]) and not currency:
+        return None
+    if before["around"] and not before["negated"]:
+        return _about(start, end, money)
+    at_most = bool(before["least"]) == bool(before["negated"])
+    return Limit(start, end, None if at_most else amount, amount if at_most else None, currency)
+
+
+def _about(start: int, end: int, money: Money) -> Limit:
+    around = AROUND_SHARE * money.amount
+    return Limit(start, end, round(money.amount - around, 2), round(money.amount + around, 2), money.currency)
+
+
+def _may_be_price(text: str, limit: Limit, sold: tuple[float, float]) -> bool:
+    """Whether amounts without a currency can be prices: something is sold at them, and "over 40" is nobody's age."""
+    cheapest, dearest = sold
+    if limit.high is not None:
+        return limit.high >= cheapest and (limit.low or 0) <= dearest
+    of_somebody = re.search(r"(?<!\w)for\s+$", text[max(0, limit.start - SEEN_BEFORE) : limit.start], re.I)
+    following = text[limit.end :].split(maxsplit=1)[:1]
+    assert limit.low is not None
+    return cheapest < limit.low <= dearest and not of_somebody and not audiences_of(" ".join(following))
+
+
+def _strongest(limits: Sequence[Limit]) -> Limit | None:
+    """The first that names its currency, else the first."""
+    return next((limit for limit in limits if limit.currency), limits[0] if limits else None)
+
+
+def _third(text: str, limits: Sequence[Limit]) -> tuple[Third | None, list[tuple[int, int]]]:
+    """The third of prices that is wanted, and where that is said: not too expensive is cheap, not cheap is neither."""
+    third: Third | None = None
+    spans = []
+    for found in LEVEL.finditer(text):
+        if any(limit.start <= found.start() < limit.end for limit in limits):
+            continue
+        spans.append(found.span())
+        if found["upper"]:
+            third = third or ("lower" if found["no"] else "upper")
+        elif not found["no"]:
+            third = third or "lower"
+    return third, spans
+
+
+def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    """A text with spaces in place of some of its parts."""
+    kept = list(text)
+    for start, end in spans:
+        kept[start:end] = " " * (end - start)
+    return " ".join("".join(kept).split())
