@@ -9,7 +9,7 @@ import numpy as np
 import Stemmer
 from numpy.typing import NDArray
 
-from components.language.words import words
+from components.language.words import compounds, parts, words
 
 Scores = NDArray[np.floating]
 MEAN_LENGTH = "mean_length.json"
@@ -33,7 +33,9 @@ class Lexical:
         Words are numbered in order: the same texts make the same bytes.
         """
         stemmer = Stemmer.Stemmer("english")
-        found = [words(text, stemmer) for text in texts]
+        said = [words(text, stemmer) for text in texts]
+        known = {word for own in said for word in own}
+        found = [own + compounds(text, stemmer, known) for own, text in zip(said, texts, strict=True)]
         told = found if any(found) else [[""]] * len(texts)
         lexical = cls(bm25s.BM25(k1=SATURATION), sum(map(len, told)) / len(told))
         numbers = {
@@ -55,12 +57,16 @@ class Lexical:
         (folder / MEAN_LENGTH).write_text(json.dumps(self.mean_length))
 
     def words(self, text: str) -> list[str]:
-        """The words of a text as they are matched: stemmed, without those that say nothing."""
-        return words(text, self.stemmer)
+        """The words of a text as they are matched: stemmed, without those that say nothing, with its compounds."""
+        return words(text, self.stemmer) + compounds(text, self.stemmer, self.retriever.vocab_dict)
+
+    def query_words(self, query: str) -> list[str]:
+        """The words of a query, and the parts of those that no text has."""
+        return self.words(query) + parts(query, self.stemmer, self.retriever.vocab_dict)
 
     def scores(self, query: str) -> NDArray[np.float32]:
         """Score every item (i,); zero where no word of the query stands in its text."""
-        known = [word for word in self.words(query) if word in self.retriever.vocab_dict]
+        known = [word for word in self.query_words(query) if word in self.retriever.vocab_dict]
         if not known:
             return np.zeros(self.retriever.scores["num_docs"], dtype=np.float32)
         return np.asarray(self.retriever.get_scores(known), dtype=np.float32)

@@ -53,6 +53,15 @@ def test_model_numbers_codes_and_brands_find_their_item_however_they_are_written
     assert Lexical.build(SHELF).scores(query).argmax() == first
 
 
+def test_compounds_are_found_however_they_are_written():
+    shelf = ["Kids smartwatch", "A smart watch for runners", "Smart sockets", "Wall watch", "Rain coat"]
+    lexical = Lexical.build(shelf)
+    for query in ("smart watch", "smartwatch"):
+        assert set(np.argsort(-lexical.scores(query))[:2]) == {0, 1}
+    assert lexical.scores("raincoat").argmax() == 4
+    assert not lexical.scores("unknownword").any()
+
+
 def test_an_exact_model_number_stays_first_in_a_hybrid_whose_vectors_prefer_another():
     words = Lexical.build(SHELF).scores("WH-1000XM4")
     similarities = np.array([0.55, 0.7, 0.6, 0.2, 0.3], np.float32)
