@@ -19,6 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from components.compute import device_name
 from components.language.adapters import attach, quantise
 from components.language.finetune import begin, validate
 from components.language.losses import pairs_loss
@@ -153,7 +154,7 @@ def main(
         libraries = ("torch", "transformers", "sentence-transformers", "peft")
         told = {
             "model": model.name,
-            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+            "device": device_name(),
             "threads": torch.get_num_threads(),
             "versions": {name: version(name) for name in libraries},
             "settings": settings.model_dump(exclude={"model", "method", "learning_rate"}),

@@ -19,6 +19,7 @@ import typer
 from recommender_cold_items import METRICS, describe_books, drawn
 from recommender_data import Split, read_interactions, split
 
+from components.compute import device_name
 from components.language.adapters import attach, fold
 from components.language.encoder import Encoder, open_model
 from components.language.losses import CombinedLoss, TasteLoss
@@ -159,7 +160,7 @@ def main(
     if file:
         told = {
             "encoder": encoder.name,
-            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+            "device": device_name(),
             "training_cpu_seconds": round(seconds),
             "training_seconds": round(wall),
             "validation_ndcg_100": [round(figure, 4) for figure in validated],

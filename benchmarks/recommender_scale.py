@@ -19,6 +19,7 @@ import torch
 import typer
 
 from components.catalogue.tables import interaction_parts
+from components.compute import device_name
 from components.recommender.elsa import loss, to_batch
 from components.recommender.factors import Factors
 from components.recommender.interactions import Csr, Floats, collect_parts
@@ -106,7 +107,7 @@ def main(
     report: dict[str, Any] = {
         "users": users, "items": items, "rows": rows, "dimensions": dimensions, "batch_size": batch_size,
         "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "device": device_name(),
         "versions": {name: version(name) for name in ("torch", "numpy", "scipy")},
     }  # fmt: skip
     settings = RecommenderSettings(

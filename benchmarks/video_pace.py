@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from components.compute import Compute
+from components.compute import Compute, device_name
 from components.stage import hash_file
 from components.video import clip_features, shots
 from components.video.fanout import Prepare, describe_films
@@ -134,7 +134,7 @@ def main() -> None:
     if not options.films:
         parser.error("no films: name some")
     report: dict[str, Any] = {
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "device": device_name(),
         "torch": torch.__version__,
         "threads_alone": torch.get_num_threads(),
         "transnetv2": shot_network(TransNet(options.weights / "transnetv2")),

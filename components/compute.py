@@ -54,3 +54,10 @@ class Compute(Conf):
 
 
 LAPTOP = Compute()
+
+
+def device_name() -> str:
+    """What this process computes on: the name of its GPU, or cpu."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"

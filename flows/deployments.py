@@ -16,8 +16,9 @@ from pydantic import TypeAdapter
 from components.catalogue.settings import CatalogueSettings
 from components.stage import TandemError
 from flows.nightly import nightly
+from flows.workspace import CATALOGUE
 
-FILE, CATALOGUE = Path("prefect.yaml"), Path("conf/catalogue.yaml")
+FILE = Path("prefect.yaml")
 EVENT, RESOURCE = "tandem.inbox.changed", "tandem.inbox"
 TRIGGER: TypeAdapter[DeploymentTriggerTypes] = TypeAdapter(DeploymentTriggerTypes)
 Contents = frozenset[tuple[str, int, int]]

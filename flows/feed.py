@@ -15,9 +15,9 @@ from components.stage import TandemError
 from flows.graph import Node
 from flows.registry import Registry
 from flows.whole_file import write_whole
+from flows.workspace import CATALOGUE
 
 STAGE = "catalogue"
-CONF = Path("conf/catalogue.yaml")
 ACCEPTED = Path(".tandem/accepted-feed.json")
 
 
@@ -32,7 +32,7 @@ def check_feed(root: Path, graph: Sequence[Node], registry: Registry) -> list[Fi
         _restore(accepted, registry)
     known = json.loads(accepted.read_text()) if accepted.is_file() else None
     feed = _read(root, graph)
-    findings = judge(feed, known, CatalogueSettings.read(root / CONF).feed)
+    findings = judge(feed, known, CatalogueSettings.read(root / CATALOGUE).feed)
     rows = [asdict(finding) for finding in findings]
     create_table_artifact(rows, key="feed", description="The feed beside the last accepted one")
     demand(findings)

@@ -21,6 +21,9 @@ PREVIOUS = "previous_champion"
 FOLDER = Path("artifacts/bundle")
 BUNDLE, STATE, PUBLISHER = "bundle_sha256", "state", "publisher"
 LOOK_SECONDS = 0.5
+CHOSEN: set[str] = (
+    set()
+)  # databases that this process chose: MLflow names them in the environment as people do
 
 
 class RegistryError(TandemError):
@@ -181,8 +184,11 @@ def is_pending(version: ModelVersion, minutes: float) -> bool:
 
 def use_tracking(root: Path) -> None:
     """Point MLflow at the project's own database unless MLFLOW_TRACKING_URI names a server."""
-    if "MLFLOW_TRACKING_URI" not in os.environ:
-        mlflow.set_tracking_uri(f"sqlite:///{(root / 'mlflow.db').resolve()}")
+    named = os.environ.get("MLFLOW_TRACKING_URI")
+    if named is None or named in CHOSEN:
+        own = f"sqlite:///{(root / 'mlflow.db').resolve()}"
+        CHOSEN.add(own)
+        mlflow.set_tracking_uri(own)
 
 
 def prepare_tracking(root: Path) -> None:

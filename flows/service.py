@@ -13,15 +13,12 @@ from components.catalogue.told import FOLDER
 from components.serving.settings import ServingSettings
 from flows.registry import Registry, RegistryError
 from flows.settings import NightlySettings
+from flows.workspace import CATALOGUE
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-SETTINGS, NIGHTLY, CATALOGUE = (
-    Path("conf/serving.yaml"),
-    Path("conf/nightly.yaml"),
-    Path("conf/catalogue.yaml"),
-)
+SETTINGS, NIGHTLY = Path("conf/serving.yaml"), Path("conf/nightly.yaml")
 
 
 def champion(root: Path) -> tuple[str, Callable[[], Path]]:

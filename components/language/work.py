@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from components.compute import device_name
 from components.stage import digest
 
 Arrays = dict[str, NDArray[np.floating]]
@@ -26,7 +27,7 @@ def fingerprint(settings: str, inputs: Iterable[str]) -> str:
         digest(code),
         *(version(name) for name in ("torch", "transformers", "sentence-transformers")),
         f"{torch.get_num_threads()} {torch.backends.cpu.get_cpu_capability()}",
-        torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        device_name(),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
