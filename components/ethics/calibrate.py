@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from components.catalogue.tables import read_items
 from components.ethics.filter import EthicsFilter
-from components.ethics.head import folds, learn, likeness, worst
+from components.ethics.head import Votes, folds, likeness, worst
 from components.ethics.readings import readings, windows
 from components.ethics.sentences import read_banned, read_benign
 from components.ethics.settings import EthicsSettings
@@ -51,25 +51,29 @@ class Readings:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Scores of texts that the votes were learnt without, kind by kind, in halves: to choose by, and to report on."""
+    """Scores of texts by votes learnt without them, kind by kind, in halves: to choose by, and to report on.
+
+    Each half (t, draws): how the parts that are left out are drawn moves a score, and so the threshold.
+    """
 
     kinds: tuple[tuple[Vectors, Vectors], ...]
 
     @classmethod
     def split(cls, scores: Vectors, kinds: NDArray[np.intp], seed: int) -> "LeftOut":
-        """Halve the scores of each kind, the same halves for any scores."""
+        """Halve the scores (t, draws) of each kind, the same halves for any scores."""
         random = np.random.default_rng(seed)
         orders = [random.permutation(np.flatnonzero(kinds == kind)) for kind in (BANNED, BENIGN, TITLE)]
         return cls(tuple((scores[order[::2]], scores[order[1::2]]) for order in orders))
 
     def threshold(self, settings: EthicsSettings) -> float:
-        """The lowest threshold that blocks neither more titles nor more look-alikes than chosen."""
+        """The lowest threshold that blocks neither more titles nor more look-alikes than chosen, in the mean over draws."""
         rates = {BENIGN: settings.look_alike_block_rate, TITLE: settings.false_block_rate}
-        return max(
-            round(float(np.quantile(self.kinds[kind][0], 1 - rate)), 6)
+        limits = [
+            np.quantile(self.kinds[kind][0], 1 - rate, axis=0)
             for kind, rate in rates.items()
             if len(self.kinds[kind][0])
-        )
+        ]
+        return round(float(np.max(limits, axis=0).mean()), 6)
 
     def blocked(self, kind: int, threshold: float) -> float:
         """Share of the half to report on that the threshold blocks; 0 where there is none of the kind."""
@@ -77,15 +81,17 @@ class LeftOut:
         return round(float((scores > threshold).mean()), 6) if len(scores) else 0.0
 
 
-def left_out_scores(read: Readings, banned: NDArray[np.bool_], settings: EthicsSettings) -> Vectors:
-    """Score of each text (t,) by votes learnt without the texts that are about the same."""
-    vectors, scores = read.first(), np.empty(len(read.vectors), dtype=np.float32)
-    part = folds(vectors, settings.parts, settings.seed)
-    for left_out in np.unique(part):
-        kept, judged = part != left_out, part[read.texts] == left_out
-        weights = learn(vectors[kept], banned[kept], settings.sharpness, settings.ridge)
-        scores[judged] = likeness(read.vectors[judged], vectors[kept], settings.sharpness) @ weights
-    return read.worst(scores, settings.worst_share)
+def left_out_scores(read: Readings, votes: Votes, settings: EthicsSettings) -> Vectors:
+    """Score of each text by votes learnt without the texts that are about the same, in each draw of parts (t, draws)."""
+    vectors = read.first()
+    draws = [folds(vectors, settings.parts, settings.seed + draw) for draw in range(settings.draws)]
+    weights = [votes.without(parts == part) for parts in draws for part in range(settings.parts)]
+    scores = likeness(read.vectors, vectors, settings.sharpness) @ np.stack(weights, axis=1).astype(
+        np.float32
+    )
+    column = settings.parts * np.arange(settings.draws) + np.stack(draws, axis=1)[read.texts]
+    own = np.take_along_axis(scores, column, axis=1)
+    return np.stack([read.worst(one, settings.worst_share) for one in own.T], axis=1)
 
 
 def plain_rule_scores(read: Readings, banned: NDArray[np.bool_]) -> Vectors:
@@ -107,12 +113,14 @@ def calibrate(
     read = Readings.of(
         [readings(text, settings.window_words, spelling, encoder.knows) for text in texts], encoder
     )
-    found = LeftOut.split(left_out_scores(read, banned, settings), kinds, settings.seed)
-    plain = LeftOut.split(plain_rule_scores(read, banned), kinds, settings.seed)
-    threshold, vectors = found.threshold(settings), read.first()
+    vectors = read.first()
+    votes = Votes.learn(vectors, banned, settings.sharpness, settings.ridge)
+    found = LeftOut.split(left_out_scores(read, votes, settings), kinds, settings.seed)
+    plain = LeftOut.split(plain_rule_scores(read, banned)[:, None], kinds, settings.seed)
+    threshold = found.threshold(settings)
     ethics = EthicsFilter(
         vectors,
-        learn(vectors, banned, settings.sharpness, settings.ridge),
+        votes.weights.astype(np.float32),
         sentences,
         lists["category"].tolist(),
         settings.sharpness,

@@ -1,11 +1,12 @@
 """Learn from the lists' vectors what is banned: kernel ridge regression, a vote of all sentences by their likeness."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans2
-from scipy.linalg import solve
+from scipy.linalg import inv, solve
 
 from components.language.encoder import Vectors
 
@@ -18,14 +19,29 @@ def likeness(vectors: Vectors, others: Vectors, sharpness: float) -> Vectors:
     return near
 
 
-def learn(vectors: Vectors, banned: NDArray[np.bool_], sharpness: float, ridge: float) -> Vectors:
-    """Weight of each sentence's vote (n,), so that the votes give 1 for the banned and -1 for the others."""
-    alike = likeness(vectors, vectors, sharpness).astype(np.float64)
-    alike[np.diag_indices_from(alike)] += ridge
-    weights: Vectors = solve(alike, np.where(banned, 1.0, -1.0), assume_a="pos", overwrite_a=True).astype(
-        np.float32
-    )
-    return weights
+@dataclass(frozen=True)
+class Votes:
+    """Weight of each sentence's vote (n,), and the inverse of the ridged likenesses (n, n) that it was learnt by."""
+
+    weights: NDArray[np.float64]
+    inverse: NDArray[np.float64]
+
+    @classmethod
+    def learn(cls, vectors: Vectors, banned: NDArray[np.bool_], sharpness: float, ridge: float) -> "Votes":
+        """Weights with which the votes give 1 for the banned and -1 for the others."""
+        alike = likeness(vectors, vectors, sharpness).astype(np.float64)
+        alike[np.diag_indices_from(alike)] += ridge
+        inverse = inv(alike, assume_a="pos", overwrite_a=True)
+        return cls(inverse @ np.where(banned, 1.0, -1.0), inverse)
+
+    def without(self, left_out: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Weights (n,) learnt without some sentences, which have none, by the inverse of a part of a matrix.
+
+        Rifkin and Lippert, Notes on regularized least squares, 2007.
+        """
+        own = self.inverse[np.ix_(left_out, left_out)]
+        pulled = self.inverse[:, left_out] @ solve(own, self.weights[left_out], assume_a="pos")
+        return np.where(left_out, 0.0, self.weights - pulled)
 
 
 def worst(scores: Vectors, share: float) -> float:

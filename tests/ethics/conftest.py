@@ -56,7 +56,7 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def done(catalogue: Path, query_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("done")
-    calibrated(LISTS, catalogue, query_model_folder, out)
+    calibrated(LISTS, catalogue, query_model_folder, out, draws=2)
     return out
 
 

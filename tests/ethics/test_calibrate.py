@@ -8,7 +8,7 @@ import pytest
 
 from components.ethics.calibrate import Readings, plain_rule_scores
 from components.ethics.filter import EthicsFilter
-from components.ethics.head import folds, learn, likeness
+from components.ethics.head import Votes, folds, likeness
 from components.language.encoder import Encoder
 from tests.ethics.conftest import LISTS, calibrated
 
@@ -82,11 +82,22 @@ def test_the_votes_give_back_what_they_learnt_and_fall_off_with_distance():
     vectors = random.normal(size=(40, 16)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     banned = np.arange(40) < 20
-    weights = learn(vectors, banned, 2.0, 0.001)
+    weights = Votes.learn(vectors, banned, 2.0, 0.001).weights
     votes = likeness(vectors, vectors, 2.0) @ weights
     np.testing.assert_allclose(votes, np.where(banned, 1, -1), atol=0.05)
     near = likeness(vectors[:1], vectors, 2.0)[0]
     assert near.argmax() == 0 and near[0] == pytest.approx(1) and near.min() > 0
+
+
+def test_votes_without_some_sentences_are_those_learnt_from_the_others():
+    random = np.random.default_rng(1)
+    vectors = random.normal(size=(60, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    banned, left_out = random.random(60) < 0.4, random.random(60) < 0.2
+    without = Votes.learn(vectors, banned, 2.0, 0.03).without(left_out)
+    anew = Votes.learn(vectors[~left_out], banned[~left_out], 2.0, 0.03).weights
+    assert (without[left_out] == 0).all()
+    np.testing.assert_allclose(without[~left_out], anew, atol=1e-6)
 
 
 def test_sentences_about_the_same_are_left_out_together():
