@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PORT   ?= 8000
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help run serve demo test quick check fix status clean
+.PHONY: help run serve demo test slow check fix status clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -22,11 +22,11 @@ demo: $(VENV)/.installed ## run and serve the made-up fashion shop
 status: $(VENV)/.installed ## which stages would run and why, and what is published
 	@tandem status
 
-test: $(VENV)/.installed-test ## install what the tests need and run them all
+test: $(VENV)/.installed-test ## install what the tests need and run them
 	@pytest
 
-quick: $(VENV)/.installed-test ## the tests without the slow ones
-	@pytest -m "not slow and not browser and not endurance"
+slow: $(VENV)/.installed-test ## the tests that take minutes each; CI runs them too
+	@pytest -m slow
 
 check: $(VENV)/.installed-test ## lint, format, types, layers, dead code
 	@ruff check . && ruff format --check . && mypy && lint-imports && vulture

@@ -16,8 +16,7 @@ import yaml
 from prefect.server.schemas.schedules import CronSchedule
 
 from flows.deployments import read_deployments
-from tests.flows.own_server import prefect_server
-from tests.servers import free_port
+from tests.servers import free_port, prefect_server
 
 PROJECT = Path(__file__).parents[2]
 DEPLOYMENTS = {one.name: one for one in read_deployments(PROJECT / "prefect.yaml")}

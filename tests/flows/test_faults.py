@@ -14,10 +14,9 @@ import pytest
 from flows.lock_file import keep, mend
 from flows.nightly import RunError, nightly
 from flows.registry import RegistryError
-from tests.flows.own_server import Server, prefect_server
 from tests.flows.test_nightly import start, wait_for
 from tests.flows.test_parts import give_stage
-from tests.servers import free_port
+from tests.servers import Server, free_port, prefect_server
 
 Ran = Callable[[], list[str]]
 TOTAL = str(sum(n**2 + n**3 for n in range(5)))
