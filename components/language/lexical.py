@@ -1,7 +1,8 @@
 """Match by words: BM25 (Robertson and Zaragoza, 2009) through bm25s, with English stemming."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import bm25s
@@ -9,6 +10,7 @@ import numpy as np
 import Stemmer
 from numpy.typing import NDArray
 
+from components.language.spelling import Spelling
 from components.language.words import compounds, parts, words
 
 Scores = NDArray[np.floating]
@@ -60,9 +62,21 @@ class Lexical:
         """The words of a text as they are matched: stemmed, without those that say nothing, with its compounds."""
         return words(text, self.stemmer) + compounds(text, self.stemmer, self.retriever.vocab_dict)
 
-    def query_words(self, query: str) -> list[str]:
-        """The words of a query, and the parts of those that no text has."""
-        return self.words(query) + parts(query, self.stemmer, self.retriever.vocab_dict)
+    def query_words(self, query: str, known: Container[str] = ()) -> list[str]:
+        """The words of a query; of those that no text has and that are not `known`, their parts and what they may mean."""
+        said = self.words(query)
+        unknown = [word for word in said if word not in self.retriever.vocab_dict and word not in known]
+        if not unknown:
+            return said
+        meant = [word for word in map(self.spelling.meant, unknown) if word]
+        return [*said, *parts(query, self.stemmer, self.retriever.vocab_dict), *meant]
+
+    @cached_property
+    def spelling(self) -> Spelling:
+        """What misspelt words may mean."""
+        held_by = np.diff(self.retriever.scores["indptr"])
+        numbers = self.retriever.vocab_dict.items()  # the last one is of no word
+        return Spelling({word: int(held_by[number]) for word, number in numbers if number < len(held_by)})
 
     def scores(self, query: str) -> NDArray[np.float32]:
         """Score every item (i,); zero where no word of the query stands in its text."""

@@ -44,7 +44,7 @@ class LiveWords:
         scores = np.zeros(self._length, np.float32)
         scores[: self._built] = built
         scores[list(self._words)] = 0
-        for word in self.lexical.query_words(query):
+        for word in self.lexical.query_words(query, self._weights):
             held = self._weights.get(word)
             if held:
                 scores[list(held)] += np.fromiter(held.values(), np.float32, len(held))

@@ -62,6 +62,29 @@ def test_compounds_are_found_however_they_are_written():
     assert not lexical.scores("unknownword").any()
 
 
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
+        ("keybord", 0),
+        ("kyeboard", 0),
+        ("ekyboard", 0),
+        ("tripodd", 1),
+        ("wireless hedphones", 2),
+        ("projetcor scren", 3),
+    ],
+)
+def test_a_misspelt_word_finds_what_it_means(query, first):
+    shelf = ["Keyboard, black", "Tripod for cameras", "Wireless headphones", "Projector screen", "Key fob"]
+    assert Lexical.build(shelf).scores(query).argmax() == first
+
+
+def test_a_word_that_is_known_or_unlike_any_other_is_not_mended():
+    lexical = Lexical.build(["nettle tea", "settle chair", "cats", "XM4 4000"])
+    assert lexical.query_words("settle") == ["settl"]
+    for query in ("kettle", "cars", "4001"):
+        assert not lexical.scores(query).any()
+
+
 def test_an_exact_model_number_stays_first_in_a_hybrid_whose_vectors_prefer_another():
     words = Lexical.build(SHELF).scores("WH-1000XM4")
     similarities = np.array([0.55, 0.7, 0.6, 0.2, 0.3], np.float32)
