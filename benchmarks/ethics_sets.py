@@ -80,7 +80,7 @@ def attacks(shop: Sequence[str]) -> dict[str, Callable[[str], str]]:
     return {
         "as written": lambda text: text,
         "upper case": str.upper,
-        "a typing error in a third of the words": in_words(_mistype, 1 / 3),
+        "a typing error in a third of the words": in_words(mistype, 1 / 3),
         "leetspeak in two thirds of the words": in_words(lambda _, word: word.translate(LEET), 2 / 3),
         "letters spaced out in a third of the words": in_words(lambda _, word: " ".join(word), 1 / 3),
         "a space within a third of the words": in_words(_tear, 1 / 3),
@@ -90,7 +90,7 @@ def attacks(shop: Sequence[str]) -> dict[str, Callable[[str], str]]:
     }
 
 
-def _mistype(random: np.random.Generator, word: str) -> str:
+def mistype(random: np.random.Generator, word: str) -> str:
     """Swap, drop, double or replace one letter."""
     n = int(random.integers(len(word) - 1))
     letter = "abcdefghijklmnopqrstuvwxyz"[random.integers(26)]

@@ -5,7 +5,8 @@ python benchmarks/search.py --data chorus [--quick] [--json FILE]
 What the hybrid chooses (the share of words) it chooses by five-fold cross-validation over queries, the folds drawn by
 the hash of a query's text: a query's figure comes from a share that the other folds chose. Five draws of folds; a
 query's figure is the mean over them. Each query is asked of the finetuned model that learnt from the other half of
-them (benchmarks/chorus_finetune.py). Intervals are bootstraps over queries, differences are paired.
+them (benchmarks/chorus_finetune.py). Intervals are bootstraps over queries, differences are paired. The last rows have a
+typing error in a word of each query that has one of four letters, with the share of words in the middle of those chosen.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import numpy as np
 import Stemmer
 import torch
 from chorus_finetune import CACHE, finetuned, half_of
+from ethics_sets import mistype
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -34,7 +36,7 @@ from components.language.measures import Matrix, mrr, ndcg, recall
 from components.language.query_model import QueryModel
 from components.language.text import item_texts, matched_texts
 
-FOLDS, DRAWS, STEPS, SAMPLES = 5, 5, 20, 2000
+FOLDS, DRAWS, STEPS, SAMPLES, LONG_WORD = 5, 5, 20, 2000, 4
 HEAD_TEXTS, DIMENSIONS, TOKENS = 1000, 512, 32
 MEASURES: dict[str, Callable[[Matrix, Matrix], float]] = {
     "ndcg_10": lambda scores, grades: ndcg(scores, grades, 10),
@@ -158,9 +160,25 @@ def query_model_of(folder: Path) -> QueryModel:
     return QueryModel.load(exported)
 
 
-def finetuned_similarities(base: Path, asked: list[str], texts: list[str]) -> Matrix:
+def misspelt(asked: list[str]) -> list[str]:
+    """The queries with a typing error in one word of at least four letters."""
+    random = np.random.default_rng(0)
+
+    def once(text: str) -> str:
+        words = text.split()
+        long = [place for place, word in enumerate(words) if word.isalpha() and len(word) >= LONG_WORD]
+        if long:
+            place = int(random.choice(long))
+            words[place] = mistype(random, words[place])
+        return " ".join(words)
+
+    return [once(text) for text in asked]
+
+
+def finetuned_similarities(
+    base: Path, asked: list[str], halves: NDArray[np.int64], texts: list[str]
+) -> Matrix:
     """Each query (q, i) as the model sees it that was finetuned on the catalogue and the other half of the queries."""
-    halves = np.array([half_of(text) for text in asked])
     found = np.zeros((len(asked), len(texts)), np.float32)
     for half in (0, 1):
         folder = finetuned(base, half)
@@ -180,13 +198,14 @@ def measure(model: Path, quick: bool) -> dict[str, Any]:
     lexical = Lexical.build(matched_texts(items))
     words = np.stack([lexical.scores(text) for text in asked])
     whole, queries = read_items(model, texts), encoder.encode(asked)
+    halves = np.array([half_of(text) for text in asked])
     head = directions(whole)
     vectors = unit(whole @ head)
     similarities = {
         "MPNet 768": queries @ whole.T,
         "MPNet 512": unit(queries @ head) @ vectors.T,
         "MPNet 512, 8-bit queries": unit(query_model.encode(asked, batch_size=1) @ head) @ vectors.T,
-        "finetuned 512, 8-bit queries": finetuned_similarities(model, asked, texts),
+        "finetuned 512, 8-bit queries": finetuned_similarities(model, asked, halves, texts),
     }
     rows = {kind: by_query(scores, grades) for kind, scores in peers(texts, asked, quick).items()}
     rows["words"] = by_query(words, grades)
@@ -195,6 +214,13 @@ def measure(model: Path, quick: bool) -> dict[str, Any]:
     for kind, scores in list(similarities.items())[1:]:
         rows[f"hybrid, {kind}"], shares[kind] = cross_validated(words, scores, grades, asked)
     best = f"hybrid, {list(similarities)[-1]}"
+    typed = misspelt(asked)
+    slips = finetuned_similarities(model, typed, halves, texts)
+    found = np.stack([lexical.scores(text) for text in typed])
+    middle = float(np.median(shares[list(similarities)[-1]]))
+    rows["words, a typing error"] = by_query(found, grades)
+    rows["finetuned 512, a typing error"] = by_query(slips, grades)
+    rows["hybrid, a typing error"] = by_query(hybrid(found, slips, middle), grades)
 
     def answer(text: str) -> object:
         vector = unit(query_model.encode([text]) @ head)[0]

@@ -55,8 +55,9 @@ def ask(bundle: Bundle, query: Query) -> Question:
         verdict = bundle.ethics.judge(query.text, bundle.encoder)
         if verdict.blocked:
             return Question(query, Understanding(query.text), blocked=str(verdict.category))
-        meant = understand(query.text, bundle.vocabulary)
-        text = Text(meant, bundle.encoder.encode([meant.text])[0], bundle.vocabulary)
+        vocabulary = bundle.vocabulary  # may be another one when the text is encoded
+        meant = understand(query.text, vocabulary)
+        text = Text(meant, bundle.encoder.encode([meant.text])[0], vocabulary)
         bundle.texts.keep(query.text, text)
     return Question(query, _without(text.meant, query), text.vector)
 

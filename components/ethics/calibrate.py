@@ -21,6 +21,7 @@ from components.language.query_model import QueryModel
 from components.stage import Counts, Input, Output, stage
 
 BANNED, BENIGN, TITLE = 0, 1, 2
+BLOCK = 2048  # readings that are scored at once
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,9 @@ def left_out_scores(read: Readings, votes: Votes, settings: EthicsSettings) -> V
     vectors = read.first()
     draws = [folds(vectors, settings.parts, settings.seed + draw) for draw in range(settings.draws)]
     weights = [votes.without(parts == part) for parts in draws for part in range(settings.parts)]
-    scores = likeness(read.vectors, vectors, settings.sharpness) @ np.stack(weights, axis=1).astype(
-        np.float32
-    )
+    learnt = np.stack(weights, axis=1).astype(np.float32)
+    blocks = np.array_split(read.vectors, max(1, len(read.vectors) // BLOCK))
+    scores = np.vstack([likeness(block, vectors, settings.sharpness) @ learnt for block in blocks])
     column = settings.parts * np.arange(settings.draws) + np.stack(draws, axis=1)[read.texts]
     own = np.take_along_axis(scores, column, axis=1)
     return np.stack([read.worst(one, settings.worst_share) for one in own.T], axis=1)
@@ -116,11 +117,13 @@ def calibrate(
     vectors = read.first()
     votes = Votes.learn(vectors, banned, settings.sharpness, settings.ridge)
     found = LeftOut.split(left_out_scores(read, votes, settings), kinds, settings.seed)
+    weights = votes.weights.astype(np.float32)
+    del votes  # its inverse is (n, n)
     plain = LeftOut.split(plain_rule_scores(read, banned)[:, None], kinds, settings.seed)
     threshold = found.threshold(settings)
     ethics = EthicsFilter(
         vectors,
-        votes.weights.astype(np.float32),
+        weights,
         sentences,
         lists["category"].tolist(),
         settings.sharpness,

@@ -59,17 +59,26 @@ class Lexical:
         (folder / MEAN_LENGTH).write_text(json.dumps(self.mean_length))
 
     def words(self, text: str) -> list[str]:
-        """The words of a text as they are matched: stemmed, without those that say nothing, with its compounds."""
-        return words(text, self.stemmer) + compounds(text, self.stemmer, self.retriever.vocab_dict)
+        """The words of a text as they are matched: stemmed, without those that say nothing."""
+        return words(text, self.stemmer)
 
-    def query_words(self, query: str, known: Container[str] = ()) -> list[str]:
-        """The words of a query; of those that no text has and that are not `known`, their parts and what they may mean."""
+    def item_words(self, text: str) -> list[str]:
+        """The words of an item's text, with the compounds that the catalogue writes as one word."""
+        return self.words(text) + compounds(text, self.stemmer, self.retriever.vocab_dict)
+
+    def query_words(self, query: str, known: Container[str] | None = None) -> list[str]:
+        """The words of a query with compounds; of unknown ones their parts and what they may mean.
+
+        known: words that texts have, those of the index where none are given.
+        """
+        known = self.retriever.vocab_dict if known is None else known
         said = self.words(query)
-        unknown = [word for word in said if word not in self.retriever.vocab_dict and word not in known]
+        found = [*said, *compounds(query, self.stemmer, known)]
+        unknown = [word for word in said if word not in known]
         if not unknown:
-            return said
+            return found
         meant = [word for word in map(self.spelling.meant, unknown) if word]
-        return [*said, *parts(query, self.stemmer, self.retriever.vocab_dict), *meant]
+        return [*found, *parts(query, self.stemmer, known), *meant]
 
     @cached_property
     def spelling(self) -> Spelling:
@@ -80,7 +89,11 @@ class Lexical:
 
     def scores(self, query: str) -> NDArray[np.float32]:
         """Score every item (i,); zero where no word of the query stands in its text."""
-        known = [word for word in self.query_words(query) if word in self.retriever.vocab_dict]
+        return self.scores_of(self.query_words(query))
+
+    def scores_of(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """Score every item (i,) by words as `query_words` gives them."""
+        known = [word for word in words if word in self.retriever.vocab_dict]
         if not known:
             return np.zeros(self.retriever.scores["num_docs"], dtype=np.float32)
         return np.asarray(self.retriever.get_scores(known), dtype=np.float32)

@@ -1,7 +1,8 @@
 """BM25 over a built index and the texts put since, by the built index's statistics."""
 
-from collections import Counter, defaultdict
+from collections import ChainMap, Counter, defaultdict
 from math import log
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,15 @@ class LiveWords:
         self._length = self._built = int(lexical.retriever.scores["num_docs"])
         self._words: dict[int, list[str]] = {}
         self._weights: defaultdict[str, dict[int, float]] = defaultdict(dict)
+        self._known: ChainMap[str, Any] = ChainMap(self._weights, lexical.retriever.vocab_dict)
 
     def put(self, row: int, text: str) -> None:
         """Give a row its text."""
-        for word in self._words.pop(row, ()):
-            self._weights[word].pop(row, None)
-        words = self.lexical.words(text)
+        for word in set(self._words.pop(row, ())):
+            self._weights[word].pop(row)
+            if not self._weights[word]:
+                del self._weights[word]
+        words = self.lexical.item_words(text)
         self._words[row] = words
         self._length = max(self._length, row + 1)
         for word, times in Counter(words).items():
@@ -36,15 +40,20 @@ class LiveWords:
         """The words of a text as they are matched."""
         return self.lexical.words(text)
 
+    def query_words(self, query: str) -> list[str]:
+        """The words of a query, by those of all texts."""
+        return self.lexical.query_words(query, self._known)
+
     def scores(self, query: str) -> NDArray[np.float32]:
         """Score every item (i,); zero where no word of the query stands in its text."""
-        built = self.lexical.scores(query)
+        words = self.query_words(query)
+        built = self.lexical.scores_of(words)
         if not self._words:
             return built
         scores = np.zeros(self._length, np.float32)
         scores[: self._built] = built
         scores[list(self._words)] = 0
-        for word in self.lexical.query_words(query, self._weights):
+        for word in words:
             held = self._weights.get(word)
             if held:
                 scores[list(held)] += np.fromiter(held.values(), np.float32, len(held))

@@ -35,7 +35,7 @@ NAMES: dict[Audiences, str] = {
 WHO = {name.replace("-", ""): audiences for audiences, names in NAMES.items() for name in names.split()}
 GENERIC = {name for audiences in (CHILDREN, frozenset({GIRLS, BOYS})) for name in NAMES[audiences].split()}
 SIBLINGS = {"sister", "brother"}
-FIGURES_OF_SPEECH = re.compile(
+NOBODY = re.compile(
     r"\b(?:(?:boyfriend|girlfriend|mom|dad) (?:jeans|fit|shirt|blazer|cardigan|shorts|hat|cap|shoes|trainers|sneakers)|"
     r"baby (?:blue|pink|dolls?)|couple of|twin (?:sets?|beds?|packs?)|kid (?:leather|gloves)|mother[- ]of[- ]pearl|father christmas|mother nature|"
     r"lady ?(?:bugs?|birds?)|brother (?:sewing|printers?)|boy ?scouts?|girl ?guides?)\b",
@@ -74,7 +74,7 @@ def for_whom(query: str) -> tuple[Audiences, Audiences]:
 
     The one after the last "for" that names any counts, whoever does the shopping; else whoever is named and gives nothing.
     """
-    sentences = [_words(sentence) for sentence in SENTENCE.split(FIGURES_OF_SPEECH.sub(" ", query))]
+    sentences = [_words(sentence) for sentence in SENTENCE.split(NOBODY.sub(" ", query))]
     named = [_named(words) for words in sentences]
     unwanted = frozenset().union(*(not_wanted for _, not_wanted in named))
     segments = [segment for words in sentences for segment in _segments(words)]
@@ -85,18 +85,17 @@ def for_whom(query: str) -> tuple[Audiences, Audiences]:
             return people - unwanted, unwanted
         if pronoun := _pronoun(segment):
             return frozenset({pronoun}) - unwanted, unwanted
-    given = [people for people, _ in (_named(_received(words)) for words in sentences) if people is not None]
-    wanted = (
-        frozenset().union(*given)
-        if given
-        else _by_age(query, {word for words in sentences for word in words})
-    )
+    received = [_received(words) for words in sentences]
+    given = [people for people, _ in map(_named, received) if people is not None]
+    said = {word for words in received for place, word in enumerate(words) if not _is_refused(place, words)}
+    wanted = frozenset().union(*given) if given else _by_age(query, said)
     return wanted - unwanted, unwanted
 
 
 def names_child(query: str) -> bool:
-    """Whether a query names a child."""
-    return any(not CHILDREN.isdisjoint(person.audiences) for person in _people(_words(query)))
+    """Whether a query names a child, and no sister or brother, who may be grown up."""
+    people = _people(_words(NOBODY.sub(" ", query)))
+    return any(person.audiences and person.audiences <= CHILDREN for person in people)
 
 
 def audiences_of(label: str) -> Audiences:
@@ -117,7 +116,8 @@ def _by_age(query: str, words: set[str]) -> Audiences:
 def _of_age(years: int) -> Audiences:
     if years < 4:
         return BABIES_ALONE if years < 2 else CHILDREN
-    return frozenset({GIRLS, BOYS}) if years <= 15 else frozenset()
+    children, grown = frozenset({GIRLS, BOYS}), frozenset({WOMEN, MEN})
+    return children if years < 16 else grown if years >= 18 else children | grown
 
 
 def _words(text: str) -> list[str]:
@@ -142,7 +142,7 @@ def _named(words: Sequence[str]) -> tuple[Audiences | None, Audiences]:
     owned = [
         person for person in people if not _owns(person, people, words) and not _is_of(person, people, words)
     ]
-    refused = [person for person in owned if _is_refused(person, words)]
+    refused = [person for person in owned if _is_refused(person.place, words)]
     meant = [person for person in owned if person not in refused]
     children = [person for person in meant if person.audiences and person.audiences <= CHILDREN]
     if any(person.name not in GENERIC for person in children):
@@ -170,9 +170,9 @@ def _is_of(person: Person, people: Sequence[Person], words: Sequence[str]) -> bo
     return before > 0 and words[before] == "of" and any(other.place == before - 1 for other in people)
 
 
-def _is_refused(person: Person, words: Sequence[str]) -> bool:
+def _is_refused(place: int, words: Sequence[str]) -> bool:
     """Whether it is said not to be for somebody: not for kids."""
-    before = list(words[max(0, person.place - 3) : person.place])
+    before = list(words[max(0, place - 3) : place])
     while before and before[-1] in OWN:
         before.pop()
     return bool(before) and before[-1] in NOT

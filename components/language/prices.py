@@ -23,6 +23,11 @@ CURRENCIES = {
     "INR": r"₹|rs\.?|rupees?|inr",
     "SEK": r"kr|sek|kron(?:a|or|er)",
 }
+SHARED = {
+    "$": ("USD", "CAD", "AUD", "NZD", "SGD", "HKD", "MXN"),
+    "kr": ("SEK", "NOK", "DKK", "ISK"),
+    "¥": ("JPY", "CNY"),
+}
 CURRENCY = rf"(?<![^\W\d])(?:{'|'.join(CURRENCIES.values())})(?![^\W\d])"
 UNIT = (
     r"years?|yrs?|months?|weeks?|days?|hours?|hrs?|minutes?|mins?|seconds?|am|pm|mm|cm|m|km|inch(?:es)?|feet|foot|ft|"
@@ -33,7 +38,7 @@ WORD = (
     r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|"
     r"eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand)"
 )
-WRITTEN = rf"(?:a\s)?{WORD}(?:(?:\sand)?[-\s]{WORD}){{0,6}}"
+WRITTEN = rf"(?:a\s)?{WORD}(?:(?:(?:(?<=hundred)|(?<=thousand))\sand)?[-\s]{WORD}){{0,6}}"
 SPACED = rf"\d{{1,3}}(?:[ '’]\d{{3}}){{1,2}}(?:[.,]\d{{1,2}})?(?=\s?(?:{CURRENCY}))"
 DIGITS = r"\d{1,3}(?:[.,]\d{3}){1,3}(?:[.,]\d{1,2})?|\d{1,9}(?:[.,]\d{1,2})?"
 AMOUNT = rf"(?<![\w.,])(?:{SPACED}|{DIGITS})(?![.,]?\d)|(?<!\w){WRITTEN}(?!\w)"
@@ -45,7 +50,7 @@ MONEY = re.compile(
 )
 AT_MOST = (
     r"under|below|beneath|up\s?to|at most|less th[ae]n|lower than|cheaper than|within|until|"
-    r"max(?:imum|\.)?(?: price)?|(?:price |budget )?limit|budget|<=?|≤"
+    r"(?<!pro )max(?:imum|\.)?(?: price)?|(?:price |budget )?limit|budget|<=?|≤"
 )
 AT_LEAST = (
     r"over|above|at least|more th[ae]n|higher than|from|min(?:imum|\.)?(?: price)?|starting(?: at| from)?|"
@@ -74,7 +79,8 @@ RANGE = re.compile(r"\s*(?:(?P<dash>to|-|–|—)|and|&)\s*", re.I)
 RANGE_BEFORE = re.compile(r"(?<!\w)(?:(?P<between>between)|from)\s+$", re.I)
 SEEN_BEFORE = 80  # characters before an amount that are looked at
 AROUND_SHARE = 0.2
-OLDEST_CHILD = 18
+OLDEST_CHILD = 12  # "girls over 10" says an age, "gift for my niece under 15" a price
+PRICED = re.compile(r"max|budget|limit|price", re.I)
 CHEAP = r"cheap(?:er|est)?(?!\s+than)|budget|affordable|inexpensive|low[- ]cost|reasonably priced"
 DEAR = r"premium|luxury|luxurious|high[- ]end|upmarket|expensive|pricey|costly"
 LEVEL = re.compile(
@@ -116,18 +122,18 @@ class Limit:
     currency: str | None
 
 
-def read_prices(text: str, sold: tuple[float, float]) -> tuple[str, Prices]:
+def read_prices(text: str, sold: tuple[float, float], own: str | None = None) -> tuple[str, Prices]:
     """The text without what it says of prices, and that.
 
-    sold: lowest and highest price of the catalogue. An amount without a currency is no price where nothing or everything is
-    sold on its side of it, nor where it is an age: up to 18 in a query about children, "over 40" for or before somebody.
+    sold: lowest and highest price of the catalogue; own: its currency, where it is one. An amount without a currency is no price where nothing or everything is
+    sold on its side of it, nor where it is an age: up to 12 in a query about children, "over 40" for or before somebody.
     """
-    oldest = OLDEST_CHILD if names_child(text) else 0
+    of_child = names_child(text)
     limits = [
         limit
-        for limit in _limits(text)
+        for limit in _limits(text, own)
         if limit.currency
-        or (max(limit.low or 0, limit.high or 0) > oldest and _may_be_price(text, limit, sold))
+        or (not (of_child and _may_be_age(text, limit)) and _may_be_price(text, limit, sold))
     ]
     third, spans = _third(text, limits)
     low = _strongest([limit for limit in limits if limit.low is not None])
@@ -143,9 +149,9 @@ def read_prices(text: str, sold: tuple[float, float]) -> tuple[str, Prices]:
     return _without(text, [*spans, *((limit.start, limit.end) for limit in limits)]), prices
 
 
-def _limits(text: str) -> Iterator[Limit]:
+def _limits(text: str, own: str | None) -> Iterator[Limit]:
     """Every limit that a text names, first to last."""
-    moneys = list(_moneys(text))
+    moneys = list(_moneys(text, own))
     second: Money | None = None
     for money, following in pairwise([*moneys, None]):
         if money is None or money is second:
@@ -157,17 +163,19 @@ def _limits(text: str) -> Iterator[Limit]:
             yield limit
 
 
-def _moneys(text: str) -> Iterator[Money]:
+def _moneys(text: str, own: str | None) -> Iterator[Money]:
     for found in MONEY.finditer(text):
         amount = _number(found["amount"])
         if amount is not None:
             named = found["before"] or found["after"] or found["named"]
             more = bool(found["more"] or found["still_more"])
-            yield Money(found.start(), found.end(), amount, named and _code(named), more)
+            yield Money(found.start(), found.end(), amount, named and _code(named, own), more)
 
 
-def _code(currency: str) -> str:
-    """The code of a currency as it is written."""
+def _code(currency: str, own: str | None) -> str:
+    """The code of a currency as it is written; of several that share a sign the catalogue's own."""
+    if own is not None and own in SHARED.get(currency.lower(), ()):
+        return own
     return next(code for code, names in CURRENCIES.items() if re.fullmatch(names, currency, re.I))
 
 
@@ -230,15 +238,21 @@ def _about(start: int, end: int, money: Money) -> Limit:
     return Limit(start, end, round(money.amount - around, 2), round(money.amount + around, 2), money.currency)
 
 
+def _may_be_age(text: str, limit: Limit) -> bool:
+    """Whether amounts without a currency can be the ages of children."""
+    return max(limit.low or 0, limit.high or 0) <= OLDEST_CHILD and not PRICED.match(text, limit.start)
+
+
 def _may_be_price(text: str, limit: Limit, sold: tuple[float, float]) -> bool:
-    """Whether amounts without a currency can be prices: something is sold at them, and "over 40" is nobody's age."""
+    """Whether amounts without a currency can be prices: something is sold at them, and "over 40" is no age and no count."""
     cheapest, dearest = sold
     if limit.high is not None:
         return limit.high >= cheapest and (limit.low or 0) <= dearest
     of_somebody = re.search(r"(?<!\w)for\s+$", text[max(0, limit.start - SEEN_BEFORE) : limit.start], re.I)
-    following = text[limit.end :].split(maxsplit=1)[:1]
+    following = " ".join(text[limit.end :].split(maxsplit=1)[:1])
+    counted = following.endswith("s")  # over 100 recipes
     assert limit.low is not None
-    return cheapest < limit.low <= dearest and not of_somebody and not audiences_of(" ".join(following))
+    return cheapest < limit.low <= dearest and not (of_somebody or counted or audiences_of(following))
 
 
 def _strongest(limits: Sequence[Limit]) -> Limit | None:

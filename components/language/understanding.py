@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from components.language.people import audiences_of, for_whom
 from components.language.prices import Third, read_prices
-from components.language.text import attributes_of
+from components.language.text import attributes_of, says
 
 SEASONS = {
     "summer": ("summer", "summery", "summertime", "beach"),
@@ -28,20 +28,21 @@ SEASONS = {
 MARKUP = re.compile(r"<[a-z/!][^<>]{0,200}>", re.I)
 WORD = re.compile(r"\w+(?:['’]\w+)?|&")
 SPELT = {"gray": "grey", "woollen": "wool", "woolen": "wool", "golden": "gold", "&": "and"}
-FIGURES_OF_SPEECH = re.compile(
+MEANS_ANOTHER_THING = re.compile(
     r"\b(?:fall(?:s|ing)? (?:apart|in|off|asleep|down|out|on|over|into|through)|"
-    r"(?:that|which|they|it|not|never|to|will|won['’]t|don['’]t|doesn['’]t|can['’]t) fall|spring (?:onions?|loaded|rolls?)|snow globes?|"
-    r"works? (?:with|for|in)|(?:that|which|will|would|should|can|must|does) work|"
+    r"(?:that|which|they|it|not|never|to|will|won['’]t|don['’]t|doesn['’]t|can['’]t) fall|"
+    r"spring (?:onions?|loaded|rolls?)|snow globes?|works? (?:with|for|in)|"
+    r"(?:that|which|will|would|should|can|must|does) work|"
     r"sand (?:pits?|box(?:es)?|castles?)|mint (?:tea|flavou?r|condition)|coral reefs?)\b",
     re.I,
 )
-REFUSING, FILLING = (
-    {"no", "not", "non", "without", "except", "never"},
-    {"a", "an", "the", "any", "too", "in", "of", "made", "with"},
-)
+REFUSING = {"no", "not", "non", "without", "except", "never", "nothing", "neither", "nor"}
+BETWEEN = {"a", "an", "the", "any", "too", "in", "of", "made", "with", "for", "suitable"}  # no <any> wool
+ALL = {"anything", "everything", "any", "all"}  # <all> but black
 AUDIENCE, SEASON = "audience", "season"
 FACET_SHARE = 0.5
 MATCHES = 12
+SEEN_BEFORE = 60  # characters before a value that are looked at
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,10 @@ class Vocabulary:
         }
         told = [price for price in (*(self.prices or ()), item["price"]) if price is not None]
         prices = (min(told), max(told)) if told else None
-        if not new and prices == self.prices:
+        currency = item["currency"] if self.prices is None else self.currency
+        if not new and (prices, currency) == (self.prices, self.currency):
             return self
-        return replace(self, values=self.values | new, prices=prices)
+        return replace(self, values=self.values | new, prices=prices, currency=currency)
 
     @cached_property
     def phrases(self) -> dict[tuple[str, ...], list[tuple[str, str]]]:
@@ -107,6 +109,19 @@ class Vocabulary:
             for word in SEASONS[season]:
                 found[word,].append((SEASON, season))
         return dict(found)
+
+    @cached_property
+    def parts(self) -> dict[str, list[tuple[str, str]]]:
+        """Attributes and values of several words by each of them, but for brands: "wool" of "merino wool"."""
+        found: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+        for words, said in self.phrases.items():
+            for word in words if len(words) > 1 else ():
+                found[word] += [(name, value) for name, value in said if name != "brand"]
+        return dict(found)
+
+    def like(self, name: str, value: str) -> list[str]:
+        """A value, and those of the same attribute that have it within: "organic cotton" is cotton."""
+        return [other for other in self.values[name] if says(other, value)]
 
     @cached_property
     def longest(self) -> int:
@@ -147,8 +162,10 @@ def understand(query: str, vocabulary: Vocabulary) -> Understanding:
     for label in vocabulary.values.get(AUDIENCE, ()):
         if not wanted.isdisjoint(meant_by := audiences_of(label)):
             found[AUDIENCE].add(label)
-        elif not unwanted.isdisjoint(meant_by):
+        elif meant_by and meant_by <= unwanted:
             refused[AUDIENCE].add(label)
+    for name, values in found.items():
+        refused[name] -= values
     return replace(
         meant, text=" ".join(text.split()) or query, filters=_in_order(found), without=_in_order(refused)
     )
@@ -190,54 +207,67 @@ class Said:
 
 def _said(query: str, vocabulary: Vocabulary) -> Iterator[Said]:
     """Values whose words stand in a query, one after the other; the longest where two overlap."""
-    literal = FIGURES_OF_SPEECH.sub(lambda figure: " " * len(figure[0]), query)
+    literal = MEANS_ANOTHER_THING.sub(lambda other: " " * len(other[0]), query)
     found = list(WORD.finditer(literal))
     words = tuple(_spelt(word[0]) for word in found)
     place, before = 0, None
     while place < len(words):
-        for size in range(min(vocabulary.longest, len(words) - place), 0, -1):
-            if values := vocabulary.phrases.get(words[place : place + size]):
-                start, end = _refused(words, place, place + size, before)
-                refused = (start, end) != (place, place + size)
-                yield Said(found[start].start(), found[end - 1].end(), values, refused)
-                place = end
-                before = place if refused else None
-                break
-        else:
-            place += 1
+        size, values = _longest(words, place, vocabulary)
+        start, end = found[place].start(), found[place + max(size, 1) - 1].end()
+        refused = _refused(literal, start, end) or _refused_too(literal, start, end, values, before)
+        if refused:
+            values = values or vocabulary.parts.get(words[place], [])
+            values = [(name, other) for name, value in values for other in vocabulary.like(name, value)]
+        if values:
+            before = Said(*(refused or (start, end)), values, refused is not None)
+            yield before
+        place += max(size, 1)
 
 
-def _refused(words: Sequence[str], start: int, end: int, before: int | None) -> tuple[int, int]:
-    """Words (start, end) of a value with those that refuse it: no wool, anything but black, leather-free, not red or blue.
+def _longest(words: tuple[str, ...], place: int, vocabulary: Vocabulary) -> tuple[int, list[tuple[str, str]]]:
+    """Words of the longest value that begins at a place, and the attributes that have it."""
+    for size in range(min(vocabulary.longest, len(words) - place), 0, -1):
+        if values := vocabulary.phrases.get(words[place : place + size]):
+            return size, values
+    return 0, []
 
-    before: where a value that is refused has ended.
-    """
-    first = start
-    while first and words[first - 1] in FILLING:
-        first -= 1
-    if first and words[first - 1] in REFUSING and words[first : first + 1] != ("only",):
-        return first - 1, end
-    if (
-        first > 1
-        and words[first - 1] == "but"
-        and words[first - 2] in {"anything", "everything", "any", "all"}
-    ):
-        return first - 2, end
-    if before is not None and start == before + 1 and words[before] in {"or", "nor"}:
-        return before, end
-    if words[end : end + 1] == ("free",) and words[end + 1 : end + 2] not in {
-        ("shipping",),
-        ("delivery",),
-        ("returns",),
-    }:
-        return start, end + 1
-    return start, end
+
+def _refused(query: str, start: int, end: int) -> tuple[int, int] | None:
+    """Where a value is refused by what stands around it: no wool, anything but black, leather-free."""
+    before = [*re.finditer(r"[\w'’]+|[.,;:!?]", query[max(0, start - SEEN_BEFORE) : start])]
+    offset = max(0, start - SEEN_BEFORE)
+    while before and before[-1][0].lower() in BETWEEN:
+        before.pop()
+    if before and before[-1][0].lower() in REFUSING:
+        return offset + before[-1].start(), end
+    if len(before) > 1 and before[-1][0].lower() == "but" and before[-2][0].lower() in ALL:
+        return offset + before[-2].start(), end
+    free = re.compile(r"-free\b(?!-)", re.I).match(query, end)
+    return (start, free.end()) if free else None
+
+
+def _refused_too(
+    query: str, start: int, end: int, values: Sequence[tuple[str, str]], before: Said | None
+) -> tuple[int, int] | None:
+    """Where a value is refused with the one before: no red, navy or black; with "and" or a comma of the same attribute."""
+    if before is None or not before.refused:
+        return None
+    joined = re.fullmatch(
+        r"\s*(?:(?P<or>,?\s*(?:or|nor)\b)|,?\s*(?:and\b|&|/)|(?P<comma>,))\s*(?:(?:any|a|an|the)\s+)?",
+        query[before.end : start],
+        re.I,
+    )
+    alike = {name for name, _ in values} & {name for name, _ in before.values}
+    goes_on = re.compile(r"\s*(?:,|/|&|or\b|nor\b|and\b)", re.I).match(query, end)
+    if not joined or not (joined["or"] or alike) or (joined["comma"] and not goes_on):
+        return None
+    return before.end, end
 
 
 def _priced(query: str, vocabulary: Vocabulary) -> Understanding:
     """The query without what it says of prices, and that; a price in another currency is not used."""
     assert vocabulary.prices
-    text, prices = read_prices(query, vocabulary.prices)
+    text, prices = read_prices(query, vocabulary.prices, vocabulary.currency)
     if prices.currency and vocabulary.currency not in (None, prices.currency):
         return Understanding(text, price_third=prices.third, other_currency=prices.currency)
     return Understanding(text, prices.low, prices.high, price_third=prices.third)

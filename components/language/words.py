@@ -12,7 +12,7 @@ POSSESSIVE = re.compile(r"['’]s?(?!\w)")
 TOKEN = re.compile(r"[^\W_]+(?:[-./_][^\W_]+)*")
 PIECE = re.compile(r"[^\W_]+")
 LETTERS_OR_DIGITS = re.compile(r"[^\W\d_]+|\d+")
-SHORTEST_PART = 3
+SHORTEST_PART, LONGEST_COMPOUND = 3, 40
 
 
 def words(text: str, stemmer: Stemmer) -> list[str]:
@@ -27,17 +27,25 @@ def words(text: str, stemmer: Stemmer) -> list[str]:
 
 def compounds(text: str, stemmer: Stemmer, known: Container[str]) -> list[str]:
     """Known stems that two neighbours make together: "smartwatch" of "smart watch"."""
+    plain = POSSESSIVE.sub("", text.lower())
     joined = [
-        first + second
-        for first, second in pairwise(_tokens(text))
-        if first.isalpha() and second.isalpha() and SAID_LITTLE.isdisjoint((first, second))
+        first[0] + second[0]
+        for first, second in pairwise(TOKEN.finditer(plain))
+        if plain[first.end() : second.start()] == " "
+        and first[0].isalpha()
+        and second[0].isalpha()
+        and SAID_LITTLE.isdisjoint((first[0], second[0]))
     ]
     return [word for word in stemmer.stemWords(joined) if word in known]
 
 
 def parts(text: str, stemmer: Stemmer, known: Container[str]) -> list[str]:
     """Known stems of the two words that an unknown one is made of: "smart" and "watch" of "smartwatch"."""
-    unknown = [word for word in _tokens(text) if word.isalpha() and stemmer.stemWord(word) not in known]
+    unknown = [
+        word
+        for word in _tokens(text)
+        if word.isalpha() and len(word) <= LONGEST_COMPOUND and stemmer.stemWord(word) not in known
+    ]
     cuts = (
         stemmer.stemWords([word[:place], word[place:]])
         for word in unknown

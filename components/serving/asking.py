@@ -32,7 +32,10 @@ def question(settings: ServingSettings) -> Callable[..., Query]:
         k: Annotated[int, Param(description="Most items", ge=1, le=settings.maximum_items)] = 12,
         ignore: Annotated[
             list[str] | None,
-            Param(description="Understood filters to leave out, such as season or price", max_length=20),
+            Param(
+                description="Understood filters to leave out, such as season, price, or not colour for refused colours",
+                max_length=20,
+            ),
         ] = None,
         filter: Annotated[
             list[Annotated[str, Param(pattern=FACET)]] | None,

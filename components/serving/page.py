@@ -207,7 +207,7 @@ def chips(query: Query, answer: Answer, currency: str) -> list[Chip]:
     away = [name for name in ignored if not (name == "price" and priced)]
     return found + [
         Chip(
-            f"any {name.removeprefix(REFUSED)}",
+            f"no {facet} left out" if (facet := name.removeprefix(REFUSED)) != name else f"any {name}",
             address(query, ignore=[n for n in ignored if n != name]),
             f"Mind {name} again",
             True,

@@ -51,6 +51,22 @@ def test_a_price_in_words_is_a_price_range_until_it_is_taken_away(bundle: Bundle
     assert free.price_max is None and max(hit.price or 0 for hit in free.hits) > 20
 
 
+def test_what_is_refused_is_left_out_until_that_is_taken_away(bundle: Bundle) -> None:
+    query = "scarf or hat, no wool"
+    answer = search(bundle, Query(query, k=100))
+    assert answer.without == {"material": ["wool"]} and answer.hits
+    assert not any("wool" in hit.attributes["material"] for hit in answer.hits)
+    free = search(bundle, Query(query, k=100, ignore=("not material",)))
+    assert free.without == {} and any("wool" in hit.attributes["material"] for hit in free.hits)
+    assert search(bundle, Query("wool coat, no red", k=100)).understood == {"material": ["wool"]}
+
+
+def test_a_refusal_that_leaves_nothing_is_said(bundle: Bundle) -> None:
+    materials = sorted(bundle.vocabulary.values["material"])
+    answer = search(bundle, Query(f"hat, no {' or '.join(materials)}"))
+    assert answer.hits == [] and answer.note == "Nothing fits these filters."
+
+
 def test_cheap_and_premium_are_price_ranges_among_what_matches(bundle: Bundle) -> None:
     plain = search(bundle, Query("coats for women", k=36))
     cheap = search(bundle, Query("cheap coats for women", k=36))

@@ -49,6 +49,9 @@ def test_filters_and_prices_keep_what_each_item_says_of_itself(items, least, col
         one["available"] and one["price"] is not None and one["price"] >= least for one in items
     ]
     assert shelf.having("colour", [colour]).tolist() == [colour in one["colour"] for one in items]
+    assert shelf.lacking({"colour": [colour], "season": [season]}).tolist() == [
+        colour not in one["colour"] and season not in one["season"] for one in items
+    ]
     fits = [(colour in one["colour"]) + bool({season, "all year"} & set(one["season"])) for one in items]
     allowed, all_of_it = shelf.fitting(on_sale, {"colour": [colour], "season": [season]})
     most = max((fit for fit, sold in zip(fits, on_sale, strict=True) if sold), default=2)

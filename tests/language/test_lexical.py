@@ -59,6 +59,8 @@ def test_compounds_are_found_however_they_are_written():
     for query in ("smart watch", "smartwatch"):
         assert set(np.argsort(-lexical.scores(query))[:2]) == {0, 1}
     assert lexical.scores("raincoat").argmax() == 4
+    apart = Lexical.build(["Seat for the car. Pet bowl", "red, wood", "Carpet", "Redwood"])
+    assert not apart.scores("carpet redwood")[:2].any()
     assert not lexical.scores("unknownword").any()
 
 

@@ -1,0 +1,41 @@
+"""Words of items that came after the index was built count as if they had been built in."""
+
+import numpy as np
+import pytest
+
+from components.language.lexical import Lexical
+from components.language.live_words import LiveWords
+
+BUILT = ["Super absorbent towel that stays dry", "Rain cape", "Coat of wool", "Leather boots"]
+
+
+@pytest.fixture
+def live() -> LiveWords:
+    return LiveWords(Lexical.build(BUILT))
+
+
+def test_a_word_that_only_a_new_item_has_is_known(live: LiveWords) -> None:
+    live.put(4, "Superdry jacket")
+    scores = live.scores("superdry")
+    assert scores.argmax() == 4 and not scores[:4].any()
+
+
+def test_a_compound_that_only_a_new_item_has_is_found_apart(live: LiveWords) -> None:
+    assert live.scores("rain coat").argmax() in (1, 2)
+    live.put(4, "Raincoat")
+    assert live.scores("rain coat")[4] > 0
+
+
+def test_a_slip_in_the_word_of_a_new_text_is_known_as_it_is_written(live: LiveWords) -> None:
+    assert live.scores("leathr").argmax() == 3
+    live.put(4, "Leathr, a card game")
+    assert live.scores("leathr")[3] == 0 and live.scores("leathr").argmax() == 4
+    live.put(4, "A card game")
+    assert live.scores("leathr").argmax() == 3
+
+
+def test_a_text_put_again_is_matched_by_its_new_words_alone(live: LiveWords) -> None:
+    live.put(0, "Blue towel")
+    assert live.scores("blue").argmax() == 0
+    assert not live.scores("absorbent").any()
+    np.testing.assert_array_equal(live.scores("boots") > 0, [False, False, False, True])
