@@ -23,7 +23,8 @@ from components.catalogue.tables import read_items
 from components.language.encoder import Encoder
 from components.language.lexical import Lexical, hybrid
 from components.language.text import item_texts, matched_texts
-from components.language.understanding import Understanding, Vocabulary, understand, within_third
+from components.language.understanding import Understanding, understand, within_third
+from components.language.vocabulary import Vocabulary
 
 QUERIES = Path(__file__).with_name("gifts.csv")
 VALUES = ("audience", "season", "occasion", "category", "colour", "material")

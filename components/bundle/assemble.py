@@ -14,7 +14,7 @@ from components.catalogue.profile import PROFILE
 from components.catalogue.tables import interaction_parts, read_items, read_shop
 from components.language.lexical import Lexical
 from components.language.text import matched_texts
-from components.language.understanding import Vocabulary
+from components.language.vocabulary import Vocabulary
 from components.stage import Counts, Input, Output, hash_file, stage
 from components.video.filmstrips import carried
 

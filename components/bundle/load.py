@@ -21,7 +21,8 @@ from components.index.live import LiveSegment
 from components.index.segment import Segment
 from components.language.lexical import Lexical
 from components.language.live_words import LiveWords
-from components.language.understanding import Understanding, Vocabulary
+from components.language.understanding import Understanding
+from components.language.vocabulary import Vocabulary
 from components.recommender.factors import Factors
 from components.stage import hash_file
 

@@ -8,10 +8,11 @@ from itertools import pairwise
 
 Audiences = frozenset[str]
 GIRLS, BOYS, BABIES = "girls", "boys", "babies"
-WOMEN, MEN = "women", "men"
+TEENS, WOMEN, MEN = "teens", "women", "men"
 CHILDREN: Audiences = frozenset({GIRLS, BOYS, BABIES})
+TEENAGERS: Audiences = frozenset({GIRLS, BOYS, TEENS})
 NAMES: dict[Audiences, str] = {
-    frozenset({GIRLS}): "girl daughter granddaughter stepdaughter goddaughter niece schoolgirl",
+    frozenset({GIRLS}): "girl daughter granddaughter grandaughter stepdaughter goddaughter niece schoolgirl",
     frozenset({BOYS}): "boy son grandson stepson godson nephew schoolboy",
     frozenset({BABIES}): "baby babies newborn infant toddler",
     frozenset({WOMEN}): (
@@ -25,7 +26,8 @@ NAMES: dict[Audiences, str] = {
     frozenset({GIRLS, WOMEN}): "sister",
     frozenset({BOYS, MEN}): "brother",
     frozenset({WOMEN, MEN}): "parent grandparent couple adult grown-up",
-    frozenset({GIRLS, BOYS}): "teen teenager youngster pupil schoolchild schoolchildren",
+    frozenset({TEENS}): "young-adult",
+    TEENAGERS: "teen teenager youngster pupil schoolchild schoolchildren",
     CHILDREN: "child children kid kiddie grandchild grandchildren grandkid godchild godchildren stepchild twin triplet",
     frozenset(): (
         "friend teacher boss colleague neighbour neighbor doctor nurse coach nanny partner spouse someone somebody cousin "
@@ -33,7 +35,7 @@ NAMES: dict[Audiences, str] = {
     ),
 }  # fmt: skip
 WHO = {name.replace("-", ""): audiences for audiences, names in NAMES.items() for name in names.split()}
-GENERIC = {name for audiences in (CHILDREN, frozenset({GIRLS, BOYS})) for name in NAMES[audiences].split()}
+GENERIC = {name for audiences in (CHILDREN, TEENAGERS) for name in NAMES[audiences].split()}
 SIBLINGS = {"sister", "brother"}
 NOBODY = re.compile(
     r"\b(?:(?:boyfriend|girlfriend|mom|dad) (?:jeans|fit|shirt|blazer|cardigan|shorts|hat|cap|shoes|trainers|sneakers)|"
@@ -46,6 +48,7 @@ AGE = re.compile(
     r"\bunder[- ](\d{1,2})s\b",
     re.I,
 )
+YOUNG_ADULT = re.compile(r"\byoung adults?\b", re.I)
 MONTHS = re.compile(r"\b\d{1,2}[- ]?months?[- ]?olds?\b", re.I)
 BABIES_ALONE: Audiences = frozenset({BABIES})
 PRONOUNS = (
@@ -56,6 +59,22 @@ WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*['’]?|,")
 SENTENCE = re.compile(r"[.!?;]+(?:\s|$)")
 NOT = {"not", "no", "without", "except", "never"}
 OWN = {"my", "the", "his", "her", "our", "your", "their", "a", "an", "to", "for"}
+CERTAIN = {
+    "my",
+    "our",
+    "his",
+    "her",
+    "their",
+    "gift",
+    "gifts",
+    "present",
+    "presents",
+    "for",
+    "is",
+    "am",
+    "wants",
+    "needs",
+}
 DIRECT, APART = 5, 3  # words from "for" to whom it is for; words from an owner to whom is owned
 
 
@@ -69,7 +88,16 @@ class Person:
     owner: bool
 
 
-def for_whom(query: str) -> tuple[Audiences, Audiences]:
+@dataclass(frozen=True)
+class Whom:
+    """Audiences that a query is for and is not for; certain: whether it says so, and does not merely name somebody."""
+
+    wanted: Audiences
+    unwanted: Audiences
+    certain: bool
+
+
+def for_whom(query: str) -> Whom:
     """Audiences that a query is for, and those that it is not for.
 
     The one after the last "for" that names any counts, whoever does the shopping; else whoever is named and gives nothing.
@@ -82,14 +110,24 @@ def for_whom(query: str) -> tuple[Audiences, Audiences]:
     for segment in reversed(direct or segments):
         people, _ = _named(segment)
         if people is not None:
-            return people - unwanted, unwanted
+            return Whom(people - unwanted, unwanted, True)
         if pronoun := _pronoun(segment):
-            return frozenset({pronoun}) - unwanted, unwanted
+            return Whom(_of_pronoun(query, pronoun, named) - unwanted, unwanted, True)
     received = [_received(words) for words in sentences]
     given = [people for people, _ in map(_named, received) if people is not None]
+    if given:
+        certain = any(not CERTAIN.isdisjoint(words) for words in sentences)
+        return Whom(frozenset().union(*given) - unwanted, unwanted, certain)
     said = {word for words in received for place, word in enumerate(words) if not _is_refused(place, words)}
-    wanted = frozenset().union(*given) if given else _by_age(query, said)
-    return wanted - unwanted, unwanted
+    return Whom(_by_age(query, said) - unwanted, unwanted, True)
+
+
+def _of_pronoun(
+    query: str, pronoun: Audiences, named: Sequence[tuple[Audiences | None, Audiences]]
+) -> Audiences:
+    """Whom "for him" or "for her" means: who was named before, else whom an age tells, else a man or a woman."""
+    known = frozenset().union(*(people for people, _ in named if people)) or (_age_in(query) or frozenset())
+    return known & pronoun or pronoun - CHILDREN
 
 
 def names_child(query: str) -> bool:
@@ -105,26 +143,34 @@ def audiences_of(label: str) -> Audiences:
 
 def _by_age(query: str, words: set[str]) -> Audiences:
     """Audiences of an age or a pronoun: "a 6 year old", "she is 8"."""
-    ages = [int(next(filter(None, found.groups()))) for found in AGE.finditer(query)]
-    aged = _of_age(ages[0]) if ages else BABIES_ALONE if MONTHS.search(query) else None
+    aged = _age_in(query)
     meant = next((audiences for pronouns, audiences in PRONOUNS if not pronouns.isdisjoint(words)), None)
     if aged is None or meant is None:
         return aged or meant or frozenset()
     return aged & meant or aged
 
 
+def _age_in(query: str) -> Audiences | None:
+    """Audiences of the first age that a query names."""
+    ages = [int(next(filter(None, found.groups()))) for found in AGE.finditer(query)]
+    return _of_age(ages[0]) if ages else BABIES_ALONE if MONTHS.search(query) else None
+
+
 def _of_age(years: int) -> Audiences:
     if years < 4:
         return BABIES_ALONE if years < 2 else CHILDREN
     children, grown = frozenset({GIRLS, BOYS}), frozenset({WOMEN, MEN})
-    return children if years < 16 else grown if years >= 18 else children | grown
+    if years < 13:
+        return children
+    return TEENAGERS if years < 16 else grown if years >= 18 else TEENAGERS | grown
 
 
 def _words(text: str) -> list[str]:
     plain = (
         unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode() if not text.isascii() else text
     )
-    return [word.lower() for word in WORD.findall(plain.replace("’", "'"))]
+    plain = YOUNG_ADULT.sub("youngadult", plain.replace("’", "'"))
+    return [word.lower() for word in WORD.findall(plain)]
 
 
 def _people(words: Sequence[str]) -> Iterator[Person]:
@@ -192,8 +238,11 @@ def _begin(segment: Sequence[str]) -> Sequence[str]:
     return segment[: [*segment[:DIRECT], ","].index(",")]
 
 
-def _pronoun(segment: Sequence[str]) -> str | None:
-    return {"him": MEN, "her": WOMEN}.get(segment[0]) if segment else None
+def _pronoun(segment: Sequence[str]) -> Audiences | None:
+    """Audiences of a "him" or "her" right after a "for"."""
+    return next(
+        (audiences for said, audiences in PRONOUNS if segment and segment[0] in said & {"him", "her"}), None
+    )
 
 
 def _received(words: Sequence[str]) -> Sequence[str]:

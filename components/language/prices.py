@@ -32,7 +32,9 @@ CURRENCY = rf"(?<![^\W\d])(?:{'|'.join(CURRENCIES.values())})(?![^\W\d])"
 UNIT = (
     r"years?|yrs?|months?|weeks?|days?|hours?|hrs?|minutes?|mins?|seconds?|am|pm|mm|cm|m|km|inch(?:es)?|feet|foot|ft|"
     r"mg|g|kg|oz|lbs?|ml|cl|l|lit(?:re|er)s?|[mgt]b|m?hz|ghz|k?w|watts?|v|volts?|mah|mp|dpi|%|percent|°\s?[cf]?|"
-    r"degrees?|stars?|pieces?|pcs|pairs?|packs?|pages?|people|persons?|players?|pockets?|buttons?|items?"
+    r"degrees?|stars?|pieces?|pcs|pairs?|packs?|pages?|people|persons?|players?|pockets?|buttons?|items?|"
+    r"ports?|cores?|threads?|channels?|[kmg]bps|[kmg]bits?|ppm|rpm|fps|nits|lumens?|lm|va|db|gsm|megapixels?|pixels?|"
+    r"sheets?|bags?|tablets?|capsules?|servings?|calories|kcal|slots?|bays?|outlets?|keys?|pins?|cents?|pence"
 )
 WORD = (
     r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|"
@@ -41,15 +43,16 @@ WORD = (
 WRITTEN = rf"(?:a\s)?{WORD}(?:(?:(?:(?<=hundred)|(?<=thousand))\sand)?[-\s]{WORD}){{0,6}}"
 SPACED = rf"\d{{1,3}}(?:[ '’]\d{{3}}){{1,2}}(?:[.,]\d{{1,2}})?(?=\s?(?:{CURRENCY}))"
 DIGITS = r"\d{1,3}(?:[.,]\d{3}){1,3}(?:[.,]\d{1,2})?|\d{1,9}(?:[.,]\d{1,2})?"
-AMOUNT = rf"(?<![\w.,])(?:{SPACED}|{DIGITS})(?![.,]?\d)|(?<!\w){WRITTEN}(?!\w)"
+SLANG = {"fiver": 5.0, "tenner": 10.0, "grand": 1000.0}
+AMOUNT = rf"(?<![\w.,])(?:{SPACED}|{DIGITS})(?![.,]?\d)|(?<!\w)(?:{WRITTEN}|a\s(?:{'|'.join(SLANG)}))(?!\w)"
 MONEY = re.compile(
-    rf"(?:(?P<before>{CURRENCY})\s?)?(?P<amount>{AMOUNT})(?!\s?-?\s?(?:{UNIT})(?!\w))"
+    rf"(?:(?P<before>{CURRENCY})\s?)?(?P<amount>{AMOUNT})(?P<thousands>k(?!\w))?(?!\s?-?\s?(?:{UNIT})(?!\w))"
     rf"(?!\s*(?:to|-|–|and)\s*\d+\s?-?\s?(?:{UNIT})(?!\w))"
     rf"(?P<more>\+?)(?:(?<=\d)\s?(?P<after>{CURRENCY})|\s(?P<named>{CURRENCY})|(?![^\W\d]))(?P<still_more>\+?)",
     re.I,
 )
 AT_MOST = (
-    r"under|below|beneath|up\s?to|at most|less th[ae]n|lower than|cheaper than|within|until|"
+    r"under|below|beneath|up\s?to|at (?:the )?(?:very )?most|less(?: expensive)? th[ae]n|lower than|cheaper than|within|until|"
     r"(?<!pro )max(?:imum|\.)?(?: price)?|(?:price |budget )?limit|budget|<=?|≤"
 )
 AT_LEAST = (
@@ -67,8 +70,9 @@ BEFORE = re.compile(
     rf"(?P<negated>{NEGATED})?(?:(?<![\w-])(?:price\s+)?(?:(?P<most>{AT_MOST})|(?P<least>{AT_LEAST})|(?P<around>{AROUND})|(?P<spent>{SPENT}))){FILLING}$",
     re.I,
 )
+BARE_AFTER = re.compile(r"\s*(?:or|budget)\b", re.I)  # what needs no currency
 MOST_AFTER = re.compile(
-    r"\s*(?:or (?:less|under|below|cheaper)|and (?:less|under|below)|max(?:imum)?|at most|tops?|limit)\b",
+    r"\s*(?:or (?:less|under|below|cheaper)|and (?:less|under|below)|max(?:imum)?|at (?:the )?(?:very )?most|tops?|limit|budget)\b",
     re.I,
 )
 LEAST_AFTER = re.compile(
@@ -77,15 +81,18 @@ LEAST_AFTER = re.compile(
 AROUND_AFTER = re.compile(r"\s*(?:or so\b|-?ish\b)", re.I)
 RANGE = re.compile(r"\s*(?:(?P<dash>to|-|–|—)|and|&)\s*", re.I)
 RANGE_BEFORE = re.compile(r"(?<!\w)(?:(?P<between>between)|from)\s+$", re.I)
+LEAST_OF_BARE_RANGE = 100  # "laptop 500-700" has prices, "jeans 32-34" sizes
+END = re.compile(r"[\s.,!?]*$")
 SEEN_BEFORE = 80  # characters before an amount that are looked at
 AROUND_SHARE = 0.2
 OLDEST_CHILD = 12  # "girls over 10" says an age, "gift for my niece under 15" a price
+YEARS, SINCE = range(1900, 2036), re.compile(r"from|since|over", re.I)
 PRICED = re.compile(r"max|budget|limit|price", re.I)
 CHEAP = r"cheap(?:er|est)?(?!\s+than)|budget|affordable|inexpensive|low[- ]cost|reasonably priced"
 DEAR = r"premium|luxury|luxurious|high[- ]end|upmarket|expensive|pricey|costly"
 LEVEL = re.compile(
     rf"(?<![-\w])(?:(?P<no>(?:\w+n['’]?t|not|no|nothing|less|without being)\s+(?:(?:be|too|so|very|that|overly)\s+){{0,2}}))?"
-    rf"(?:(?P<lower>{CHEAP})|(?P<upper>{DEAR}))(?![-\w])",
+    rf"(?:(?P<lower>{CHEAP})|(?P<upper>{DEAR}))(?![-\w])(?!\s+of\b)",
     re.I,
 )
 
@@ -169,6 +176,7 @@ def _moneys(text: str, own: str | None) -> Iterator[Money]:
         if amount is not None:
             named = found["before"] or found["after"] or found["named"]
             more = bool(found["more"] or found["still_more"])
+            amount *= 1000 if found["thousands"] else 1
             yield Money(found.start(), found.end(), amount, named and _code(named, own), more)
 
 
@@ -185,6 +193,8 @@ def _number(text: str) -> float | None:
         found = re.fullmatch(r"(.+?)(?:[.,](\d{1,2}))?", text)
         assert found
         return float(f"{re.sub('[^0-9]', '', found[1])}.{found[2] or 0}") if found[1].isascii() else None
+    if (slang := text.rsplit(maxsplit=1)[-1].lower()) in SLANG:
+        return SLANG[slang]
     try:
         return float(text2num(re.sub(r"^a\s", "one ", text.lower()), "en"))
     except ValueError:  # such as "five twenty"
@@ -196,30 +206,33 @@ def _range(text: str, first: Money, second: Money) -> Limit | None:
     joined = RANGE.fullmatch(text, first.end, second.start)
     opened = RANGE_BEFORE.search(text, max(0, first.start - SEEN_BEFORE), first.start)
     currency = first.currency or second.currency
-    if (
-        not joined
-        or not (opened or (joined["dash"] and currency))
-        or (opened and not joined["dash"] and not opened["between"])
-    ):
+    large = second.amount > first.amount >= LEAST_OF_BARE_RANGE and first.amount not in YEARS
+    said = currency or (large and END.match(text, second.end))
+    if not joined or not ((joined["dash"] and (opened or said)) or (opened and opened["between"])):
         return None
     low, high = sorted((first.amount, second.amount))
     return Limit(opened.start() if opened else first.start, second.end, low, high, currency)
 
 
 def _one_sided(text: str, money: Money) -> Limit | None:
-    """The limit that the words before or after an amount make of it."""
+    """The limit that the words before or after an amount make of it; at most the amount that a query ends with."""
     if before := BEFORE.search(text, max(0, money.start - SEEN_BEFORE), money.start):
         return _limit_before(before, money)
+    if after := MOST_AFTER.match(text, money.end):
+        bare = money.currency is None and not BARE_AFTER.match(after[0])
+        return None if bare else Limit(money.start, after.end(), None, money.amount, money.currency)
     if money.currency is None:
         return None
-    if after := MOST_AFTER.match(text, money.end):
-        return Limit(money.start, after.end(), None, money.amount, money.currency)
     if after := AROUND_AFTER.match(text, money.end):
         return _about(money.start, after.end(), money)
     if (after := LEAST_AFTER.match(text, money.end)) or money.or_more:
         end = after.end() if after else money.end
         return Limit(money.start, end, money.amount, None, money.currency)
-    return None
+    return (
+        Limit(money.start, money.end, None, money.amount, money.currency)
+        if END.match(text, money.end)
+        else None
+    )
 
 
 def _limit_before(before: re.Match[str], money: Money) -> Limit | None:
@@ -248,11 +261,13 @@ def _may_be_price(text: str, limit: Limit, sold: tuple[float, float]) -> bool:
     cheapest, dearest = sold
     if limit.high is not None:
         return limit.high >= cheapest and (limit.low or 0) <= dearest
-    of_somebody = re.search(r"(?<!\w)for\s+$", text[max(0, limit.start - SEEN_BEFORE) : limit.start], re.I)
+    before = text[max(0, limit.start - SEEN_BEFORE) : limit.start].split()[-1:]
+    of_somebody = before and (before[0].lower() == "for" or audiences_of(before[0]))
+    year = limit.low in YEARS and SINCE.match(text, limit.start)
     following = " ".join(text[limit.end :].split(maxsplit=1)[:1])
     counted = following.endswith("s")  # over 100 recipes
     assert limit.low is not None
-    return cheapest < limit.low <= dearest and not (of_somebody or counted or audiences_of(following))
+    return cheapest < limit.low <= dearest and not (of_somebody or counted or year or audiences_of(following))
 
 
 def _strongest(limits: Sequence[Limit]) -> Limit | None:

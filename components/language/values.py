@@ -1,0 +1,168 @@
+"""Which attribute values of a catalogue a query names, and which it refuses."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from components.language.vocabulary import BRAND, SEASON, SPELT, WORD, Named, Vocabulary, Words
+
+MEANS_ANOTHER_THING = re.compile(
+    r"\b(?:fall(?:s|ing)? (?:apart|in|off|asleep|down|out|on|over|into|through)|"
+    r"(?:that|which|they|it|not|never|to|will|won['’]t|don['’]t|doesn['’]t|can['’]t) fall|"
+    r"spring (?:onions?|loaded|rolls?)|snow globes?|works? (?:with|for|in)|"
+    r"(?:that|which|will|would|should|can|must|does) work|(?:way|commute|walk|cycle|drive) to work|"
+    r"sand (?:pits?|box(?:es)?|castles?)|mint (?:tea|flavou?r|condition)|coral reefs?)\b",
+    re.I,
+)
+IMITATED, IMITATION = {"faux", "fake", "imitation", "artificial", "synthetic"}, {"look", "effect", "style"}
+TOPIC = {"for", "about", "of", "on", "like", "to", "than", "with", "as", "vs"}  # ink <for> hp
+ARTICLES = {"a", "an", "the"}
+RELATIVES = {"brother", "father", "mother", "sister"}
+OWN = {"my", "our", "his", "her", "their", "your"}
+REFUSING = {
+    "no", "not", "non", "without", "except", "never", "nothing", "neither", "nor", "instead", "apart", "avoid", "avoids",
+    "hate", "hates", "dislike", "dislikes", "allergic",
+}  # fmt: skip
+PAIRS = {("other", "than"), ("rather", "than"), ("free", "from"), ("free", "of")}
+BUT = {("anything", "but"), ("everything", "but"), ("any", "but"), ("all", "but")}
+BETWEEN = {
+    *ARTICLES,
+    "any",
+    "too",
+    "in",
+    "of",
+    "made",
+    "with",
+    "for",
+    "suitable",
+    "by",
+    "from",
+    "to",
+    "added",
+}
+WISHING = {"want", "like", "need", "wear", "have", "contain", "eat", "drink", "love"}
+SEEN_BEFORE = 60  # characters before a value that are looked at
+TOKEN = re.compile(r"[\w'’]+|[.,;:!?]")
+NEGATED = re.compile(r"\w+n['’]?t|not|never|cannot", re.I)
+
+
+@dataclass(frozen=True)
+class Said:
+    """Attributes and values that a query names, from character `start` to `end`, and whether it refuses them."""
+
+    start: int
+    end: int
+    values: Named
+    refused: bool = False
+
+
+def values_in(query: str, vocabulary: Vocabulary) -> Iterator[Said]:
+    """Values whose words stand in a query, one after the other; the longest where two overlap.
+
+    A value also stands for those of its attribute that end in its words: "cotton" for organic cotton.
+    """
+    literal = MEANS_ANOTHER_THING.sub(lambda other: " " * len(other[0]), query)
+    found = list(WORD.finditer(literal))
+    words = tuple(SPELT.get(word[0].lower(), word[0].lower()) for word in found)
+    place, before = 0, None
+    while place < len(words):
+        size, values = _longest(words, place, vocabulary)
+        start, end = found[place].start(), found[place + max(size, 1) - 1].end()
+        said = _refused(literal, words[place], start, end, values, vocabulary, before)
+        if said is None and values and not _is_imitated(words, place, size):
+            meant = [(name, value) for name, value in values if name != BRAND or not _is_topic(words, place)]
+            said = Said(start, end, _widened(meant, vocabulary)) if meant else None
+        if said is not None:
+            yield said
+            before = said
+        place += max(size, 1)
+
+
+def _longest(words: Words, place: int, vocabulary: Vocabulary) -> tuple[int, Named]:
+    """Words of the longest value that begins at a place, and the attributes that have it."""
+    for size in range(min(vocabulary.longest, len(words) - place), 0, -1):
+        if values := vocabulary.phrases.get(words[place : place + size]):
+            return size, values
+    return 0, []
+
+
+def _widened(values: Named, vocabulary: Vocabulary) -> Named:
+    return [
+        (name, other)
+        for name, value in values
+        for other in ([value] if name in (BRAND, SEASON) else [value, *vocabulary.longer(name, value)])
+    ]
+
+
+def _is_imitated(words: Words, place: int, size: int) -> bool:
+    """Whether a value is only imitated: faux leather, leather look."""
+    return (place > 0 and words[place - 1] in IMITATED) or not IMITATION.isdisjoint(
+        words[place + size : place + size + 1]
+    )
+
+
+def _is_topic(words: Words, place: int) -> bool:
+    """Whether a brand is what a thing is for, about or like, or somebody: ink for HP, my brother."""
+    first = place - 1
+    while first > 0 and words[first] in ARTICLES:
+        first -= 1
+    return place > 0 and (words[first] in TOPIC or (words[place - 1] in OWN and words[place] in RELATIVES))
+
+
+def _refused(
+    query: str, word: str, start: int, end: int, values: Named, vocabulary: Vocabulary, before: Said | None
+) -> Said | None:
+    """What a query refuses at a place: a value, those with the word in them, or for what there is a value without."""
+    free = re.compile(r"-free\b(?!-)" if values else r"[- ]free\b(?!-|\s+(?:from|of)\b)", re.I).match(
+        query, end
+    )
+    span = _refused_before(query, start, end) or _refused_too(query, start, end, values, before)
+    if span is None and free:
+        span = start, free.end()
+    if span is None:
+        return None
+    if lacking := vocabulary.phrases.get((word, "free")):
+        return Said(*span, lacking)
+    held = [value for name, value in values if name in (BRAND, SEASON)]
+    wider = vocabulary.holding(word) if not held else []
+    refused = [*values, *((name, value) for name, value in wider if not values or _has(value, values))]
+    return Said(*span, list(dict.fromkeys(refused)), refused=True) if refused else None
+
+
+def _has(value: str, values: Named) -> bool:
+    """Whether one of some values stands in another."""
+    words = f" {' '.join(WORD.findall(value.lower()))} "
+    return any(f" {' '.join(WORD.findall(other.lower()))} " in words for _, other in values)
+
+
+def _refused_before(query: str, start: int, end: int) -> tuple[int, int] | None:
+    """Where a value is refused by what stands before it: no wool, anything but black, I don't want red."""
+    offset = max(0, start - SEEN_BEFORE)
+    before = list(TOKEN.finditer(query, offset, start))
+    said = [token[0].lower() for token in before]
+    while said and said[-1] in BETWEEN and tuple(said[-2:]) not in PAIRS:
+        said.pop()
+    pair = tuple(said[-2:])
+    if said and said[-1] in REFUSING:
+        return before[len(said) - 1].start(), end
+    if pair in PAIRS or pair in BUT:
+        return before[len(said) - 2].start(), end
+    if len(said) > 1 and said[-1] in WISHING and NEGATED.fullmatch(said[-2]):
+        return before[len(said) - 2].start(), end
+    return None
+
+
+def _refused_too(
+    query: str, start: int, end: int, values: Sequence[tuple[str, str]], before: Said | None
+) -> tuple[int, int] | None:
+    """Where a value is refused with the one before: no red, navy or black; with "and" or a comma of the same attribute."""
+    if before is None or not before.refused:
+        return None
+    joined = re.compile(
+        r"\s*(?:(?P<or>,?\s*(?:or|nor)\b)|,?\s*(?:and\b|&|/)|(?P<comma>,))\s*(?:(?:any|a|an|the)\s+)?", re.I
+    ).fullmatch(query, before.end, start)
+    alike = {name for name, _ in values} & {name for name, _ in before.values}
+    goes_on = re.compile(r"\s*(?:,|/|&|or\b|nor\b|and\b)", re.I).match(query, end)
+    if not joined or not (joined["or"] or alike) or (joined["comma"] and not goes_on):
+        return None
+    return before.end, end

@@ -1,0 +1,182 @@
+"""What a catalogue can be asked for: its attribute values by the words that say them, its prices and its currency."""
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from components.language.text import attributes_of
+
+Words = tuple[str, ...]
+Named = list[tuple[str, str]]
+SEASONS = {
+    "summer": ("summer", "summery", "summertime", "beach"),
+    "winter": ("winter", "wintry", "snow", "skiing"),
+    "autumn": ("autumn", "autumnal", "fall"),
+    "spring": ("spring", "springtime"),
+}
+WORD = re.compile(r"\w+(?:['’]\w+)?|&")
+SPELT = {"gray": "grey", "woollen": "wool", "woolen": "wool", "golden": "gold", "&": "and"}
+AUDIENCE, SEASON, BRAND = "audience", "season", "brand"
+FACET_SHARE, REFUSED_SHARE = (
+    0.5,
+    0.01,
+)  # of the items have an attribute that filters, one whose values are refused
+MOST_VALUES = 200  # of an attribute whose values are only refused
+MOST_WORDS = 3  # of a value that is found by one of its words
+BORROWED_SHARE = 0.1
+
+
+def spelt(text: str) -> Words:
+    """The words of a text in one spelling."""
+    return tuple(SPELT.get(word, word) for word in WORD.findall(text.lower()))
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Attribute values that a catalogue can be filtered by, its lowest and highest price, and their one currency.
+
+    refusable: values of attributes that too few items have for a filter, which would hide what merely does not state
+    them; things that do state them can be left out. borrowed: brands that many items of other brands name, such as
+    "Intel" of laptops, and so no filters.
+    """
+
+    values: dict[str, frozenset[str]]
+    prices: tuple[float, float] | None = None
+    currency: str | None = None
+    refusable: dict[str, frozenset[str]] = field(default_factory=dict)
+    borrowed: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, items: pd.DataFrame) -> "Vocabulary":
+        """Gather the values of the brand and of the attributes, those that most items have as filters."""
+        held: Counter[str] = Counter()
+        values: defaultdict[str, set[str]] = defaultdict(set)
+        for attributes in items["attributes"]:
+            for name, given in json.loads(attributes).items():
+                held[name] += 1
+                values[name].update(given)
+        facets = {name for name, count in held.items() if count >= FACET_SHARE * len(items)}
+        refused = {name for name, count in held.items() if count >= REFUSED_SHARE * len(items)} - facets
+        currencies, prices = items["currency"].dropna().unique(), items["price"].dropna()
+        return cls(
+            {BRAND: frozenset(items["brand"].dropna())}
+            | {name: frozenset(values[name]) for name in sorted(facets)},
+            (float(prices.min()), float(prices.max())) if len(prices) else None,
+            str(currencies[0]) if len(currencies) == 1 else None,
+            {
+                name: frozenset(value for value in values[name] if _is_plain(value))
+                for name in sorted(refused)
+                if len(values[name]) <= MOST_VALUES
+            },
+            _borrowed(items),
+        )
+
+    def save(self, file: Path) -> None:
+        """Write it as JSON."""
+        told = {
+            "values": {name: sorted(held) for name, held in self.values.items()},
+            "prices": self.prices,
+            "currency": self.currency,
+            "refusable": {name: sorted(held) for name, held in self.refusable.items()},
+            "borrowed": sorted(self.borrowed),
+        }
+        file.write_text(json.dumps(told, ensure_ascii=False) + "\n")
+
+    @classmethod
+    def load(cls, file: Path) -> "Vocabulary":
+        """Read what `save` wrote."""
+        told = json.loads(file.read_text())
+        return cls(
+            {name: frozenset(held) for name, held in told["values"].items()},
+            told["prices"] and tuple(told["prices"]),
+            told["currency"],
+            {name: frozenset(held) for name, held in told["refusable"].items()},
+            frozenset(told["borrowed"]),
+        )
+
+    def with_item(self, item: Mapping[str, Any]) -> "Vocabulary":
+        """The same with what another item says of what this catalogue can be filtered by."""
+        new = {
+            name: self.values[name].union(given)
+            for name, given in attributes_of(item).items()
+            if name in self.values and not self.values[name].issuperset(given)
+        }
+        told = [price for price in (*(self.prices or ()), item["price"]) if price is not None]
+        prices = (min(told), max(told)) if told else None
+        currency = item["currency"] if self.prices is None else self.currency
+        if not new and (prices, currency) == (self.prices, self.currency):
+            return self
+        return replace(self, values=self.values | new, prices=prices, currency=currency)
+
+    @cached_property
+    def phrases(self) -> dict[Words, Named]:
+        """Attributes and values by the words that say them."""
+        found: defaultdict[Words, Named] = defaultdict(list)
+        for name in sorted(set(self.values).difference((AUDIENCE, SEASON))):
+            for value in self.values[name]:
+                if (words := spelt(value)) and not (name == BRAND and value in self.borrowed):
+                    found[words].append((name, value))
+                    if words[1:] == ("free",):
+                        found[words[0] + words[1],].append((name, value))
+        for season in self.values.get(SEASON, frozenset()).intersection(SEASONS):
+            for word in SEASONS[season]:
+                found[word,].append((SEASON, season))
+        return dict(found)
+
+    @cached_property
+    def longest(self) -> int:
+        """Words of the longest value."""
+        return max(map(len, self.phrases), default=0)
+
+    @cached_property
+    def within(self) -> dict[str, Named]:
+        """Attributes and values, but for brands, by each of their words, with and without a plural s."""
+        found: defaultdict[str, Named] = defaultdict(list)
+        for name, values in (*self.refusable.items(), *self.values.items()):
+            for value in () if name in (AUDIENCE, SEASON, BRAND) else values:
+                for word in set(spelt(value)) if _is_plain(value) else ():
+                    for form in {word, word.removesuffix("s"), f"{word}s"}:
+                        found[form].append((name, value))
+        return dict(found)
+
+    def longer(self, name: str, value: str) -> list[str]:
+        """Values of the same attribute that end in the words of one: "organic cotton" is cotton."""
+        words = spelt(value)
+        return [
+            other
+            for kind, other in self.within.get(words[-1], ())
+            if kind == name and spelt(other)[-len(words) :] == words
+        ]
+
+    def holding(self, word: str) -> Named:
+        """Attributes and values with a word in them: "nuts" of "may contain nuts"."""
+        return self.within.get(word, [])
+
+
+def _is_plain(value: str) -> bool:
+    return len(spelt(value)) <= MOST_WORDS and any(letter.isalpha() for letter in value)
+
+
+def _borrowed(items: pd.DataFrame) -> frozenset[str]:
+    """Brands that the titles of others name in at least a tenth as many items as are their own."""
+    own = Counter(items["brand"].dropna())
+    phrases = {spelt(brand): brand for brand in own}
+    longest = max(map(len, phrases), default=0)
+    named: Counter[str] = Counter()
+    for title, brand in zip(items["title"], items["brand"], strict=True):
+        named.update(set(_brands_in(spelt(title), phrases, longest)) - {brand})
+    return frozenset(brand for brand, count in named.items() if count >= max(2, BORROWED_SHARE * own[brand]))
+
+
+def _brands_in(words: Words, phrases: Mapping[Words, str], longest: int) -> Iterator[str]:
+    for place in range(len(words)):
+        for size in range(1, longest + 1):
+            if brand := phrases.get(words[place : place + size]):
+                yield brand
