@@ -21,9 +21,8 @@ PREVIOUS = "previous_champion"
 FOLDER = Path("artifacts/bundle")
 BUNDLE, STATE, PUBLISHER = "bundle_sha256", "state", "publisher"
 LOOK_SECONDS = 0.5
-CHOSEN: set[str] = (
-    set()
-)  # databases that this process chose: MLflow names them in the environment as people do
+# Databases that this process chose; MLflow names them in the environment as people do.
+chosen: set[str] = set()
 
 
 class RegistryError(TandemError):
@@ -185,9 +184,9 @@ def is_pending(version: ModelVersion, minutes: float) -> bool:
 def use_tracking(root: Path) -> None:
     """Point MLflow at the project's own database unless MLFLOW_TRACKING_URI names a server."""
     named = os.environ.get("MLFLOW_TRACKING_URI")
-    if named is None or named in CHOSEN:
+    if named is None or named in chosen:
         own = f"sqlite:///{(root / 'mlflow.db').resolve()}"
-        CHOSEN.add(own)
+        chosen.add(own)
         mlflow.set_tracking_uri(own)
 
 

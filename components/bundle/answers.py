@@ -57,8 +57,8 @@ class Blocked:
 class Answer:
     """Hits in order, what was understood, or why there are none.
 
-    without: values that are not wanted. total: how many items can be paged through. next: the cursor of the page after this. facets: how many of them have
-    each value, where that was asked for.
+    without: values that are not wanted. total: how many items can be paged through. next: the cursor of the page after
+    this. facets: how many of them have each value, where that was asked for.
     """
 
     hits: list[Hit] = field(default_factory=list)

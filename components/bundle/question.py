@@ -18,9 +18,9 @@ Sort = Literal["relevance", "price", "-price", "-year"]
 class Query:
     """What a person asks for.
 
-    ignore: names of understood filters that the person took away, "not colour" for colours that were refused. filters: values that an item must have, by facet.
-    cursor: where the page before ended, as that page said. facets, explain: whether counts of values and the parts of
-    scores are wanted.
+    ignore: names of understood filters that the person took away, "not colour" for colours that were refused. filters:
+    values that an item must have, by facet. cursor: where the page before ended, as that page said. facets, explain:
+    whether counts of values and the parts of scores are wanted.
     """
 
     text: str

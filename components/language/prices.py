@@ -132,8 +132,9 @@ class Limit:
 def read_prices(text: str, sold: tuple[float, float], own: str | None = None) -> tuple[str, Prices]:
     """The text without what it says of prices, and that.
 
-    sold: lowest and highest price of the catalogue; own: its currency, where it is one. An amount without a currency is no price where nothing or everything is
-    sold on its side of it, nor where it is an age: up to 12 in a query about children, "over 40" for or before somebody.
+    sold: lowest and highest price of the catalogue; own: its currency, where it is one. An amount without a currency is
+    no price where nothing or everything is sold on its side of it, nor where it is an age: up to 12 in a query about
+    children, "over 40" beside somebody.
     """
     of_child = names_child(text)
     limits = [

@@ -63,7 +63,8 @@ def _add_audiences(
 ) -> None:
     """The catalogue's own words for whom a query is for, and for whom it is not.
 
-    A label of several words that stands in the query is meant itself. Somebody who is merely named, as in the title of a book, counts only where the catalogue has a word for just that.
+    A label of several words that stands in the query is meant itself. Somebody who is merely named, as in the title of
+    a book, counts only where the catalogue has a word for just that.
     """
     if literal := {label for label in labels if " " in label and says(query, label)}:
         found[AUDIENCE].update(literal)

@@ -25,24 +25,14 @@ REFUSING = {
 }  # fmt: skip
 PAIRS = {("other", "than"), ("rather", "than"), ("free", "from"), ("free", "of")}
 BUT = {("anything", "but"), ("everything", "but"), ("any", "but"), ("all", "but")}
-BETWEEN = {
-    *ARTICLES,
-    "any",
-    "too",
-    "in",
-    "of",
-    "made",
-    "with",
-    "for",
-    "suitable",
-    "by",
-    "from",
-    "to",
-    "added",
-}
+BETWEEN = ARTICLES | {
+    "any", "too", "in", "of", "made", "with", "for", "suitable", "by", "from", "to", "added",
+}  # fmt: skip
 WISHING = {"want", "like", "need", "wear", "have", "contain", "eat", "drink", "love"}
 SEEN_BEFORE = 60  # characters before a value that are looked at
 TOKEN = re.compile(r"[\w'’]+|[.,;:!?]")
+FREE = re.compile(r"-free\b(?!-)", re.I)
+FREE_OR_APART = re.compile(r"[- ]free\b(?!-|\s+(?:from|of)\b)", re.I)
 NEGATED = re.compile(r"\w+n['’]?t|not|never|cannot", re.I)
 
 
@@ -113,9 +103,7 @@ def _refused(
     query: str, word: str, start: int, end: int, values: Named, vocabulary: Vocabulary, before: Said | None
 ) -> Said | None:
     """What a query refuses at a place: a value, those with the word in them, or for what there is a value without."""
-    free = re.compile(r"-free\b(?!-)" if values else r"[- ]free\b(?!-|\s+(?:from|of)\b)", re.I).match(
-        query, end
-    )
+    free = (FREE if values else FREE_OR_APART).match(query, end)
     span = _refused_before(query, start, end) or _refused_too(query, start, end, values, before)
     if span is None and free:
         span = start, free.end()
