@@ -49,7 +49,7 @@ class Said:
 def values_in(query: str, vocabulary: Vocabulary) -> Iterator[Said]:
     """Values whose words stand in a query, one after the other; the longest where two overlap.
 
-    A value also stands for those of its attribute that end in its words: "cotton" for organic cotton.
+    A value also stands for those of its attribute that are kinds of it: "cotton" for organic cotton.
     """
     literal = MEANS_ANOTHER_THING.sub(lambda other: " " * len(other[0]), query)
     found = list(WORD.finditer(literal))
@@ -113,7 +113,10 @@ def _refused(
         return Said(*span, lacking)
     held = [value for name, value in values if name in (BRAND, SEASON)]
     wider = vocabulary.holding(word) if not held else []
-    refused = [*values, *((name, value) for name, value in wider if not values or _has(value, values))]
+    refused = [
+        *_widened(values, vocabulary),
+        *((name, value) for name, value in wider if not values or _has(value, values)),
+    ]
     return Said(*span, list(dict.fromkeys(refused)), refused=True) if refused else None
 
 

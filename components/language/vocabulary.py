@@ -23,6 +23,7 @@ SEASONS = {
 }
 WORD = re.compile(r"\w+(?:['’]\w+)?|&")
 SPELT = {"gray": "grey", "woollen": "wool", "woolen": "wool", "golden": "gold", "&": "and"}
+KINDS = {"wool": ("merino", "cashmere", "lambswool", "mohair"), "leather": ("suede", "nubuck", "nappa")}
 AUDIENCE, SEASON, BRAND = "audience", "season", "brand"
 FACET_SHARE, REFUSED_SHARE = (
     0.5,
@@ -147,12 +148,14 @@ class Vocabulary:
         return dict(found)
 
     def longer(self, name: str, value: str) -> list[str]:
-        """Values of the same attribute that end in the words of one: "organic cotton" is cotton."""
+        """Values of the same attribute that are kinds of one: "organic cotton" is cotton, "merino" is wool."""
         words = spelt(value)
+        named = [words, *((kind,) for kind in KINDS.get(" ".join(words), ()))]
         return [
             other
-            for kind, other in self.within.get(words[-1], ())
-            if kind == name and spelt(other)[-len(words) :] == words
+            for kind in named
+            for attribute, other in self.within.get(kind[-1], ())
+            if attribute == name and spelt(other)[-len(kind) :] == kind
         ]
 
     def holding(self, word: str) -> Named:

@@ -257,7 +257,7 @@ FOOD = Vocabulary(
     {
         "brand": frozenset({"Acme", "Brother", "Stephen King", "HP"}),
         "diet": frozenset({"gluten-free", "lactose-free", "vegan"}),
-        "material": frozenset({"cotton", "organic cotton", "leather", "faux leather"}),
+        "material": frozenset({"cotton", "organic cotton", "leather", "faux leather", "merino", "wool"}),
         "audience": frozenset({"adults", "children", "young adults", "unisex"}),
     },
     prices=(4.0, 5000.0),
@@ -271,6 +271,7 @@ FOOD = Vocabulary(
     [
         ("vegan chocolate, no nuts", {"contains": ["nut"]}),
         ("nut free chocolate", {"contains": ["nut"]}),
+        ("scarf, no wool", {"material": ["merino", "wool"]}),
         ("chocolate that doesn't contain nuts or soy", {"contains": ["nut", "soy"]}),
         ("novel not by stephen king", {"brand": ["Stephen King"]}),
         ("anything other than acme", {"brand": ["Acme"]}),
@@ -290,6 +291,7 @@ def test_refusals_are_read_from_any_attribute_and_in_many_words(query, without):
         ("glutenfree bread", {"diet": ["gluten-free"]}),
         ("milk free from lactose", {"diet": ["lactose-free"]}),
         ("cotton shirt", {"material": ["cotton", "organic cotton"]}),
+        ("woollen hat", {"material": ["merino", "wool"]}),
         ("faux leather bag", {"material": ["faux leather"]}),
         ("leather look bag", {}),
         ("ink for acme", {}),
