@@ -5,6 +5,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from components.ethics.head import likeness, worst
@@ -53,12 +54,18 @@ class EthicsFilter:
             if not file.is_file():
                 raise EthicsError(f"{file} is missing. Make it again: dvc repro ethics")
         values = json.loads(rest.read_text(encoding="utf-8"))
-        return cls(**load_file(arrays), **values | {"spelling": Spelling(values["spelling"])})
+        vectors, weights = map(load_file(arrays).__getitem__, ("vectors", "weights"))
+        spelling = Spelling(values.pop("spelling"))
+        # number by number, as a product with one text then reads memory in half the time
+        return cls(np.asfortranarray(vectors), weights, **values, spelling=spelling)
 
     def save(self, folder: Path) -> None:
         """Write vectors and weights as safetensors and the rest as JSON."""
         folder.mkdir(parents=True, exist_ok=True)
-        arrays = {"vectors": self.vectors, "weights": self.weights}
+        arrays = {
+            "vectors": np.ascontiguousarray(self.vectors),
+            "weights": self.weights,
+        }  # as safetensors has them
         save_file(arrays, folder / "votes.safetensors")
         rest = {key: value for key, value in vars(self).items() if key not in arrays}
         (folder / "filter.json").write_text(
