@@ -72,7 +72,9 @@ class Search:
 
     def first(self, meant: Understanding) -> NDArray[np.int64]:
         """Rows of the first ten for what was understood."""
-        on_sale = self.shelf.on_sale(meant.price_min, meant.price_max) & self.shelf.lacking(meant.without)
+        on_sale = self.shelf.on_sale(meant.price_min, meant.price_max)
+        for name, values in meant.without.items():
+            on_sale &= self.shelf.lacking(name, values)
         allowed, _ = self.shelf.fitting(on_sale, meant.filters)
         similarities = self.vectors @ self.encoder.encode([meant.text])[0]
         scores = hybrid(self.lexical.scores(meant.text), similarities, WORDS)

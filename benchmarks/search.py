@@ -213,11 +213,12 @@ def measure(model: Path, quick: bool) -> dict[str, Any]:
     shares = {}
     for kind, scores in list(similarities.items())[1:]:
         rows[f"hybrid, {kind}"], shares[kind] = cross_validated(words, scores, grades, asked)
-    best = f"hybrid, {list(similarities)[-1]}"
+    tuned = list(similarities)[-1]
+    best = f"hybrid, {tuned}"
     typed = misspelt(asked)
     slips = finetuned_similarities(model, typed, halves, texts)
     found = np.stack([lexical.scores(text) for text in typed])
-    middle = float(np.median(shares[list(similarities)[-1]]))
+    middle = float(np.median(shares[tuned]))
     rows["words, a typing error"] = by_query(found, grades)
     rows["finetuned 512, a typing error"] = by_query(slips, grades)
     rows["hybrid, a typing error"] = by_query(hybrid(found, slips, middle), grades)
@@ -236,7 +237,7 @@ def measure(model: Path, quick: bool) -> dict[str, Any]:
         },
         "hybrid_less": {
             peer: {name: interval(rows[best][name] - rows[peer][name]) for name in MEASURES}
-            for peer in ("bm25s", "words", best.removeprefix("hybrid, "), "hybrid, MPNet 512, 8-bit queries")
+            for peer in ("bm25s", "words", tuned, "hybrid, MPNet 512, 8-bit queries")
         },
         "shares_of_words_chosen": {
             kind: [min(all_), float(np.median(all_)), max(all_)] for kind, all_ in shares.items()

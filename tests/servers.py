@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-START_SECONDS = 180
+START_SECONDS, RESTART_SECONDS = 180, 120
 S3_KEYS = {
     "AWS_ACCESS_KEY_ID": "tandem", "AWS_SECRET_ACCESS_KEY": "tandem-secret", "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
@@ -40,15 +40,15 @@ def running(module: str, *arguments: object, health: str, log: Path, **environme
             start_new_session=True,
         )  # fmt: skip
     try:
-        _wait(process, health, log)
+        _wait(process, health, log, START_SECONDS)
         yield
     finally:
         process.terminate()
         process.wait(60)
 
 
-def _wait(process: "subprocess.Popen[bytes]", health: str, log: Path) -> None:
-    end = time.monotonic() + START_SECONDS
+def _wait(process: "subprocess.Popen[bytes]", health: str, log: Path, seconds: float) -> None:
+    end = time.monotonic() + seconds
     while time.monotonic() < end and process.poll() is None:
         with suppress(httpx.TransportError):
             if httpx.get(health, timeout=10).status_code == 200:
@@ -64,20 +64,17 @@ class Server:
         self.command, self.folder, self.health = command, folder, health
 
     def start(self) -> None:
-        self.process = subprocess.Popen(
-            self.command, cwd=self.folder, start_new_session=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env={name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))}
-            | {"PREFECT_HOME": str(self.folder / "prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"},
-        )  # fmt: skip
-        for _ in range(600):
-            try:
-                if httpx.get(self.health, timeout=2).is_success:
-                    return
-            except httpx.HTTPError:
-                assert self.process.poll() is None, "the server ended"
-            time.sleep(0.2)
-        raise AssertionError(f"{self.health} never answered")
+        home = self.folder / "prefect"
+        home.mkdir(exist_ok=True)
+        own = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))
+        }
+        with (log := home / "server.log").open("a") as stream:
+            self.process = subprocess.Popen(
+                self.command, cwd=self.folder, start_new_session=True, stdout=stream, stderr=subprocess.STDOUT,
+                env=own | {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"},
+            )  # fmt: skip
+        _wait(self.process, self.health, log, RESTART_SECONDS)
 
     def kill(self) -> None:
         if self.process.poll() is None:

@@ -169,7 +169,8 @@ def count_facets(bundle: Bundle, ranking: Ranking) -> dict[str, dict[str, int]]:
 def _allowed(bundle: Bundle, question: Question) -> Mask:
     """What is on sale within the price range, has what was chosen, and has nothing that is not wanted."""
     allowed = bundle.shelf.on_sale(question.meant.price_min, question.meant.price_max)
-    allowed &= bundle.shelf.lacking(question.meant.without)
+    for name, unwanted in question.meant.without.items():
+        allowed &= bundle.shelf.lacking(name, unwanted)
     for name, values in question.query.filters.items():
         allowed &= bundle.shelf.having(name, values)
     return allowed

@@ -193,12 +193,9 @@ class Shelf:
         """Items with one of a facet's values, or with the one that always fits (i,)."""
         return self._holding(name, {*values, FITS_ALWAYS.get(name, "")})
 
-    def lacking(self, unwanted: Filters) -> Mask:
-        """Items with none of some facets' values (i,)."""
-        free = np.ones(len(self), dtype=bool)
-        for name, values in unwanted.items():
-            free &= ~self._holding(name, set(values))
-        return free
+    def lacking(self, name: str, values: Sequence[str]) -> Mask:
+        """Items with none of a facet's values (i,)."""
+        return ~self._holding(name, set(values))
 
     def _holding(self, name: str, values: set[str]) -> Mask:
         held = np.zeros(len(self), dtype=bool)

@@ -54,18 +54,15 @@ class EthicsFilter:
             if not file.is_file():
                 raise EthicsError(f"{file} is missing. Make it again: dvc repro ethics")
         values = json.loads(rest.read_text(encoding="utf-8"))
-        vectors, weights = map(load_file(arrays).__getitem__, ("vectors", "weights"))
-        spelling = Spelling(values.pop("spelling"))
-        # number by number, as a product with one text then reads memory in half the time
-        return cls(np.asfortranarray(vectors), weights, **values, spelling=spelling)
+        votes, spelling = load_file(arrays), Spelling(values.pop("spelling"))
+        # Number by number, as a product with one text then reads memory in half the time
+        return cls(np.asfortranarray(votes["vectors"]), votes["weights"], **values, spelling=spelling)
 
     def save(self, folder: Path) -> None:
         """Write vectors and weights as safetensors and the rest as JSON."""
         folder.mkdir(parents=True, exist_ok=True)
-        arrays = {
-            "vectors": np.ascontiguousarray(self.vectors),
-            "weights": self.weights,
-        }  # as safetensors has them
+        # Text by text, as safetensors writes memory as it lies
+        arrays = {"vectors": np.ascontiguousarray(self.vectors), "weights": self.weights}
         save_file(arrays, folder / "votes.safetensors")
         rest = {key: value for key, value in vars(self).items() if key not in arrays}
         (folder / "filter.json").write_text(

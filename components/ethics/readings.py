@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Callable
 
 from components.ethics.spelling import Spelling
+from components.language.text import MARKUP
 
 LEET = str.maketrans("013457@$!|", "oieastasil")
 LOOK_ALIKE = str.maketrans(
@@ -16,7 +17,6 @@ SPACED = re.compile(r"(?<!\S)\S(?: \S)+(?!\S)")
 STRETCHED = re.compile(r"([^\W\d_])\1{2,}", re.I)
 LETTER_FOR = re.compile(r"[013457@$]|[!|](?=\w)")
 DISGUISED = re.compile(r"[a-z][013457@$!|]+[a-z]|(?<!\w)[013457@$]+[a-z]", re.I)
-MARKUP = re.compile(r"<[a-z/!][^<>]{0,200}>", re.I)
 WORD = re.compile(r"[^\W_]{1,40}|[^\w\s]|_")
 
 

@@ -58,23 +58,11 @@ PRONOUNS = (
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*['’]?|,")
 SENTENCE = re.compile(r"[.!?;]+(?:\s|$)")
 NOT = {"not", "no", "without", "except", "never"}
-OWN = {"my", "the", "his", "her", "our", "your", "their", "a", "an", "to", "for"}
+POSSESSIVES = {"my", "our", "your", "his", "her", "their"}
+OWN = POSSESSIVES | {"the", "a", "an", "to", "for"}
 CERTAIN = {
-    "my",
-    "our",
-    "his",
-    "her",
-    "their",
-    "gift",
-    "gifts",
-    "present",
-    "presents",
-    "for",
-    "is",
-    "am",
-    "wants",
-    "needs",
-}
+    "my", "our", "his", "her", "their", "gift", "gifts", "present", "presents", "for", "is", "am", "wants", "needs",
+}  # fmt: skip
 DIRECT, APART = 5, 3  # words from "for" to whom it is for; words from an owner to whom is owned
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 from text_to_num import text2num
 
 from components.language.people import audiences_of, names_child
+from components.language.text import cut
 
 Third = Literal["lower", "upper"]
 CURRENCIES = {
@@ -154,7 +155,7 @@ def read_prices(text: str, sold: tuple[float, float], own: str | None = None) ->
         next((limit.currency for limit in (high, low) if limit and limit.currency), None),
         third,
     )
-    return _without(text, [*spans, *((limit.start, limit.end) for limit in limits)]), prices
+    return cut(text, [*spans, *((limit.start, limit.end) for limit in limits)]), prices
 
 
 def _limits(text: str, own: str | None) -> Iterator[Limit]:
@@ -289,11 +290,3 @@ def _third(text: str, limits: Sequence[Limit]) -> tuple[Third | None, list[tuple
         elif not found["no"]:
             third = third or "lower"
     return third, spans
-
-
-def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
-    """A text with spaces in place of some of its parts."""
-    kept = list(text)
-    for start, end in spans:
-        kept[start:end] = " " * (end - start)
-    return " ".join("".join(kept).split())

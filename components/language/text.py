@@ -3,15 +3,30 @@
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
+MARKUP = re.compile(r"<[a-z/!][^<>]{0,200}>", re.I)
+
+
+def tidy(text: str) -> str:
+    """A text without odd spaces and in one form of Unicode."""
+    return " ".join(unicodedata.normalize("NFKC", text).split())
+
 
 def clean(text: str) -> str:
-    """A text without odd spaces and in one form of Unicode, as it is compared."""
-    return " ".join(unicodedata.normalize("NFKC", text).split()).lower()
+    """A tidy text as it is compared."""
+    return tidy(text).lower()
+
+
+def cut(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """A text without some of its parts, each from a character to another."""
+    kept = list(text)
+    for start, end in spans:
+        kept[start:end] = " " * (end - start)
+    return " ".join("".join(kept).split())
 
 
 def says(text: str, phrase: str) -> bool:

@@ -2,7 +2,6 @@
 
 import html
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,11 +11,10 @@ from numpy.typing import NDArray
 
 from components.language.people import audiences_of, for_whom
 from components.language.prices import Third, read_prices
-from components.language.text import says
+from components.language.text import MARKUP, cut, says, tidy
 from components.language.values import values_in
 from components.language.vocabulary import AUDIENCE, Vocabulary
 
-MARKUP = re.compile(r"<[a-z/!][^<>]{0,200}>", re.I)
 EVERYBODY = re.compile(r"(?i)\b(?:unisex|everyone|everybody|all|family)\b")
 MATCHES = 12
 
@@ -40,22 +38,20 @@ class Understanding:
 
 def understand(query: str, vocabulary: Vocabulary) -> Understanding:
     """Read prices, seasons, recipients and values that this catalogue can be filtered by."""
-    plain = " ".join(unicodedata.normalize("NFKC", MARKUP.sub(" ", html.unescape(query))).split())
+    plain = tidy(MARKUP.sub(" ", html.unescape(query)))
     meant = _priced(plain, vocabulary) if vocabulary.prices else Understanding(plain)
     found: defaultdict[str, set[str]] = defaultdict(set)
     refused: defaultdict[str, set[str]] = defaultdict(set)
-    text = meant.text
-    for said in values_in(meant.text, vocabulary):
+    named = list(values_in(meant.text, vocabulary))
+    for said in named:
         for name, value in said.values:
             (refused if said.refused else found)[name].add(value)
-        if said.refused:
-            text = text[: said.start] + " " * (said.end - said.start) + text[said.end :]
-    _add_audiences(meant.text, vocabulary.values.get(AUDIENCE, frozenset()), found, refused)
+    if labels := vocabulary.values.get(AUDIENCE):
+        _add_audiences(meant.text, labels, found, refused)
     for name, values in found.items():
         refused[name] -= values
-    return replace(
-        meant, text=" ".join(text.split()) or query, filters=_in_order(found), without=_in_order(refused)
-    )
+    text = cut(meant.text, [(said.start, said.end) for said in named if said.refused])
+    return replace(meant, text=text or query, filters=_in_order(found), without=_in_order(refused))
 
 
 def _add_audiences(

@@ -1,10 +1,11 @@
 """Which attribute values of a catalogue a query names, and which it refuses."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from components.language.vocabulary import BRAND, SEASON, SPELT, WORD, Named, Vocabulary, Words
+from components.language.people import POSSESSIVES
+from components.language.vocabulary import BRAND, SEASON, WORD, Named, Vocabulary, Words, spelling_of
 
 MEANS_ANOTHER_THING = re.compile(
     r"\b(?:fall(?:s|ing)? (?:apart|in|off|asleep|down|out|on|over|into|through)|"
@@ -18,7 +19,6 @@ IMITATED, IMITATION = {"faux", "fake", "imitation", "artificial", "synthetic"}, 
 TOPIC = {"for", "about", "of", "on", "like", "to", "than", "with", "as", "vs"}  # ink <for> hp
 ARTICLES = {"a", "an", "the"}
 RELATIVES = {"brother", "father", "mother", "sister"}
-OWN = {"my", "our", "his", "her", "their", "your"}
 REFUSING = {
     "no", "not", "non", "without", "except", "never", "nothing", "neither", "nor", "instead", "apart", "avoid", "avoids",
     "hate", "hates", "dislike", "dislikes", "allergic",
@@ -33,6 +33,10 @@ SEEN_BEFORE = 60  # characters before a value that are looked at
 TOKEN = re.compile(r"[\w'’]+|[.,;:!?]")
 FREE = re.compile(r"-free\b(?!-)", re.I)
 FREE_OR_APART = re.compile(r"[- ]free\b(?!-|\s+(?:from|of)\b)", re.I)
+JOINED = re.compile(
+    r"\s*(?:(?P<or>,?\s*(?:or|nor)\b)|,?\s*(?:and\b|&|/)|(?P<comma>,))\s*(?:(?:any|a|an|the)\s+)?", re.I
+)
+GOES_ON = re.compile(r"\s*(?:,|/|&|or\b|nor\b|and\b)", re.I)
 NEGATED = re.compile(r"\w+n['’]?t|not|never|cannot", re.I)
 
 
@@ -53,7 +57,7 @@ def values_in(query: str, vocabulary: Vocabulary) -> Iterator[Said]:
     """
     literal = MEANS_ANOTHER_THING.sub(lambda other: " " * len(other[0]), query)
     found = list(WORD.finditer(literal))
-    words = tuple(SPELT.get(word[0].lower(), word[0].lower()) for word in found)
+    words = tuple(spelling_of(word[0]) for word in found)
     place, before = 0, None
     while place < len(words):
         size, values = _longest(words, place, vocabulary)
@@ -96,23 +100,28 @@ def _is_topic(words: Words, place: int) -> bool:
     first = place - 1
     while first > 0 and words[first] in ARTICLES:
         first -= 1
-    return place > 0 and (words[first] in TOPIC or (words[place - 1] in OWN and words[place] in RELATIVES))
+    return place > 0 and (
+        words[first] in TOPIC or (words[place - 1] in POSSESSIVES and words[place] in RELATIVES)
+    )
 
 
 def _refused(
     query: str, word: str, start: int, end: int, values: Named, vocabulary: Vocabulary, before: Said | None
 ) -> Said | None:
     """What a query refuses at a place: a value, those with the word in them, or for what there is a value without."""
+    lacking, wider = vocabulary.phrases.get((word, "free")), vocabulary.within.get(word, [])
+    if not (values or lacking or wider):
+        return None
     free = (FREE if values else FREE_OR_APART).match(query, end)
     span = _refused_before(query, start, end) or _refused_too(query, start, end, values, before)
     if span is None and free:
         span = start, free.end()
     if span is None:
         return None
-    if lacking := vocabulary.phrases.get((word, "free")):
+    if lacking:
         return Said(*span, lacking)
-    held = [value for name, value in values if name in (BRAND, SEASON)]
-    wider = vocabulary.holding(word) if not held else []
+    if any(name in (BRAND, SEASON) for name, _ in values):
+        wider = []
     refused = [
         *_widened(values, vocabulary),
         *((name, value) for name, value in wider if not values or _has(value, values)),
@@ -144,16 +153,13 @@ def _refused_before(query: str, start: int, end: int) -> tuple[int, int] | None:
 
 
 def _refused_too(
-    query: str, start: int, end: int, values: Sequence[tuple[str, str]], before: Said | None
+    query: str, start: int, end: int, values: Named, before: Said | None
 ) -> tuple[int, int] | None:
     """Where a value is refused with the one before: no red, navy or black; with "and" or a comma of the same attribute."""
     if before is None or not before.refused:
         return None
-    joined = re.compile(
-        r"\s*(?:(?P<or>,?\s*(?:or|nor)\b)|,?\s*(?:and\b|&|/)|(?P<comma>,))\s*(?:(?:any|a|an|the)\s+)?", re.I
-    ).fullmatch(query, before.end, start)
+    joined = JOINED.fullmatch(query, before.end, start)
     alike = {name for name, _ in values} & {name for name, _ in before.values}
-    goes_on = re.compile(r"\s*(?:,|/|&|or\b|nor\b|and\b)", re.I).match(query, end)
-    if not joined or not (joined["or"] or alike) or (joined["comma"] and not goes_on):
+    if not joined or not (joined["or"] or alike) or (joined["comma"] and not GOES_ON.match(query, end)):
         return None
     return before.end, end

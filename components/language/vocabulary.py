@@ -25,18 +25,21 @@ WORD = re.compile(r"\w+(?:['’]\w+)?|&")
 SPELT = {"gray": "grey", "woollen": "wool", "woolen": "wool", "golden": "gold", "&": "and"}
 KINDS = {"wool": ("merino", "cashmere", "lambswool", "mohair"), "leather": ("suede", "nubuck", "nappa")}
 AUDIENCE, SEASON, BRAND = "audience", "season", "brand"
-FACET_SHARE, REFUSED_SHARE = (
-    0.5,
-    0.01,
-)  # of the items have an attribute that filters, one whose values are refused
+FACET_SHARE = 0.5  # of the items that have an attribute by which they are filtered
+REFUSED_SHARE = 0.01  # of the items that have one whose values can be refused
 MOST_VALUES = 200  # of an attribute whose values are only refused
 MOST_WORDS = 3  # of a value that is found by one of its words
 BORROWED_SHARE = 0.1
 
 
+def spelling_of(word: str) -> str:
+    """A word as it is compared, in one spelling."""
+    return SPELT.get(word.lower(), word.lower())
+
+
 def spelt(text: str) -> Words:
     """The words of a text in one spelling."""
-    return tuple(SPELT.get(word, word) for word in WORD.findall(text.lower()))
+    return tuple(map(spelling_of, WORD.findall(text)))
 
 
 @dataclass(frozen=True)
@@ -58,17 +61,16 @@ class Vocabulary:
     def of(cls, items: pd.DataFrame) -> "Vocabulary":
         """Gather the values of the brand and of the attributes, those that most items have as filters."""
         held: Counter[str] = Counter()
-        values: defaultdict[str, set[str]] = defaultdict(set)
+        values: defaultdict[str, set[str]] = defaultdict(set, {BRAND: set(items["brand"].dropna())})
         for attributes in items["attributes"]:
             for name, given in json.loads(attributes).items():
                 held[name] += 1
                 values[name].update(given)
-        facets = {name for name, count in held.items() if count >= FACET_SHARE * len(items)}
+        facets = {BRAND} | {name for name, count in held.items() if count >= FACET_SHARE * len(items)}
         refused = {name for name, count in held.items() if count >= REFUSED_SHARE * len(items)} - facets
         currencies, prices = items["currency"].dropna().unique(), items["price"].dropna()
         return cls(
-            {BRAND: frozenset(items["brand"].dropna())}
-            | {name: frozenset(values[name]) for name in sorted(facets)},
+            {name: frozenset(values[name]) for name in sorted(facets)},
             (float(prices.min()), float(prices.max())) if len(prices) else None,
             str(currencies[0]) if len(currencies) == 1 else None,
             {
@@ -157,10 +159,6 @@ class Vocabulary:
             for attribute, other in self.within.get(kind[-1], ())
             if attribute == name and spelt(other)[-len(kind) :] == kind
         ]
-
-    def holding(self, word: str) -> Named:
-        """Attributes and values with a word in them: "nuts" of "may contain nuts"."""
-        return self.within.get(word, [])
 
 
 def _is_plain(value: str) -> bool:

@@ -20,18 +20,17 @@ def words(text: str, stemmer: Stemmer) -> list[str]:
 
     "WH-1000XM4" is read as wh, 1000xm4 and its parts 1000, xm, 4, and as wh1000xm4.
     """
-    said = [word for token in _tokens(text) for word in _read(token) if word not in SAID_LITTLE]
+    said = [word for token in _tokens(text) for word in _read(token[0]) if word not in SAID_LITTLE]
     stems: list[str] = stemmer.stemWords(said)
     return stems
 
 
 def compounds(text: str, stemmer: Stemmer, known: Container[str]) -> list[str]:
     """Known stems that two neighbours make together: "smartwatch" of "smart watch"."""
-    plain = POSSESSIVE.sub("", text.lower())
     joined = [
         first[0] + second[0]
-        for first, second in pairwise(TOKEN.finditer(plain))
-        if plain[first.end() : second.start()] == " "
+        for first, second in pairwise(_tokens(text))
+        if first.string[first.end() : second.start()] == " "
         and first[0].isalpha()
         and second[0].isalpha()
         and SAID_LITTLE.isdisjoint((first[0], second[0]))
@@ -43,7 +42,7 @@ def parts(text: str, stemmer: Stemmer, known: Container[str]) -> list[str]:
     """Known stems of the two words that an unknown one is made of: "smart" and "watch" of "smartwatch"."""
     unknown = [
         word
-        for word in _tokens(text)
+        for word in (token[0] for token in _tokens(text))
         if word.isalpha() and len(word) <= LONGEST_COMPOUND and stemmer.stemWord(word) not in known
     ]
     cuts = (
@@ -54,9 +53,8 @@ def parts(text: str, stemmer: Stemmer, known: Container[str]) -> list[str]:
     return [part for cut in cuts if all(part in known for part in cut) for part in cut]
 
 
-def _tokens(text: str) -> list[str]:
-    found: list[str] = TOKEN.findall(POSSESSIVE.sub("", text.lower()))
-    return found
+def _tokens(text: str) -> Iterator[re.Match[str]]:
+    return TOKEN.finditer(POSSESSIVE.sub("", text.lower()))
 
 
 def _read(token: str) -> Iterator[str]:

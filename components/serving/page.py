@@ -82,18 +82,17 @@ class Page:
     def _values(self, query: Query, answer: Answer, heading: str) -> dict[str, Any]:
         """What the templates show."""
         bundle = self.service.model.bundle
+        priced = bundle.vocabulary.prices is not None
         return {
             "shop": bundle.manifest["shop"],
-            "priced": bundle.vocabulary.prices is not None,
+            "priced": priced,
             "people": bundle.histories.longest(self.settings.people),
             "longest": self.settings.maximum_query_characters,
             "query": query,
             "answer": answer,
             "heading": heading,
             "filmed": bundle.films,
-            "sorts": SORTS
-            if bundle.vocabulary.prices is not None
-            else {sort: SORTS[sort] for sort in UNPRICED_SORTS},
+            "sorts": SORTS if priced else {sort: SORTS[sort] for sort in UNPRICED_SORTS},
             "facets": choices(query, answer),
             "more": address(query, cursor=answer.next) if answer.next else None,
             "chips": chips(query, answer, bundle.manifest["shop"].get("currency") or ""),

@@ -88,6 +88,17 @@ def shuffle(folder: Path) -> list[str]:
     return ["item_factors/factors.safetensors", "index/taste.npy"]
 
 
+def test_a_second_project_of_one_process_has_its_own_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("first", "second"):
+        Registry("tandem", tmp_path / name)
+        assert mlflow.get_tracking_uri() == f"sqlite:///{tmp_path / name / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://named.by.a.person:5000")
+    Registry("tandem", tmp_path / "third")
+    assert os.environ["MLFLOW_TRACKING_URI"] == "http://named.by.a.person:5000"
+
+
 @pytest.mark.slow
 def test_a_better_bundle_wins_a_tie_and_a_worse_one_lose_and_the_one_before_comes_back(
     root: Path, make: Make
