@@ -22,6 +22,7 @@ from components.catalogue.settings import CatalogueSettings
 from components.catalogue.tables import read_items
 from components.language.encoder import Encoder
 from components.language.lexical import Lexical, hybrid
+from components.language.spelling import respelt
 from components.language.text import item_texts, matched_texts
 from components.language.understanding import Understanding, understand, within_third
 from components.language.vocabulary import Vocabulary
@@ -113,7 +114,8 @@ def main() -> None:
     rows = []
     for rule in pd.read_csv(QUERIES, dtype=str).fillna("").to_dict("records"):
         fits = fitting(items, rule)
-        meant = understand(rule["query"], search.vocabulary)
+        spelt = search.lexical.misspelt(rule["query"], search.encoder.knows)
+        meant = understand(respelt(rule["query"], spelt), search.vocabulary)
         shown = {"with": meant, "without": Understanding(rule["query"])}
         rows.append(
             {

@@ -34,6 +34,7 @@ from components.language.export import export
 from components.language.lexical import Lexical, hybrid
 from components.language.measures import Matrix, mrr, ndcg, recall
 from components.language.query_model import QueryModel
+from components.language.spelling import respelt
 from components.language.text import item_texts, matched_texts
 
 FOLDS, DRAWS, STEPS, SAMPLES, LONG_WORD = 5, 5, 20, 2000, 4
@@ -215,7 +216,7 @@ def measure(model: Path, quick: bool) -> dict[str, Any]:
         rows[f"hybrid, {kind}"], shares[kind] = cross_validated(words, scores, grades, asked)
     tuned = list(similarities)[-1]
     best = f"hybrid, {tuned}"
-    typed = misspelt(asked)
+    typed = [respelt(text, lexical.misspelt(text, query_model.knows)) for text in misspelt(asked)]
     slips = finetuned_similarities(model, typed, halves, texts)
     found = np.stack([lexical.scores(text) for text in typed])
     middle = float(np.median(shares[tuned]))

@@ -57,13 +57,15 @@ class Blocked:
 class Answer:
     """Hits in order, what was understood, or why there are none.
 
-    without: values that are not wanted. total: how many items can be paged through. next: the cursor of the page after
-    this. facets: how many of them have each value, where that was asked for.
+    without: values that are not wanted. spelt: misspelt words, with those that are read instead. total: how many items
+    can be paged through. next: the cursor of the page after this. facets: how many of them have each value, where that
+    was asked for.
     """
 
     hits: list[Hit] = field(default_factory=list)
     understood: dict[str, list[str]] = field(default_factory=dict)
     without: dict[str, list[str]] = field(default_factory=dict)
+    spelt: dict[str, str] = field(default_factory=dict)
     price_min: float | None = None
     price_max: float | None = None
     blocked: Blocked | None = None
@@ -104,6 +106,7 @@ def answer(bundle: Bundle, question: Question) -> Answer:
         _hits(items, shown, found.reasons(items, shown), query.explain),
         found.meant.filters,
         found.meant.without,
+        found.meant.spelt,
         found.meant.price_min,
         found.meant.price_max,
         note=found.note,
@@ -231,7 +234,7 @@ def _note(bundle: Bundle, question: Question, found: bool, fits_all: bool) -> st
 
 def _matches(bundle: Bundle, question: Question, items: Items, shown: Ranking) -> list[str]:
     """Why items fit a text: the values that it names, and the person's taste."""
-    said = set(bundle.words.query_words(question.query.text))
+    said = set(bundle.words.query_words(question.meant.text))
     return [
         _why(_matched(bundle, item, question, said), liked)
         for item, liked in zip(items, shown.parts["taste"], strict=True)

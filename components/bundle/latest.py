@@ -1,5 +1,6 @@
 """What was found of the latest texts, so that none of them is judged or encoded twice."""
 
+from collections.abc import Hashable
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -14,14 +15,14 @@ class Latest(Generic[T]):
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._kept: LRUCache[str, T] = LRUCache(KEPT)
+        self._kept: LRUCache[Hashable, T] = LRUCache(KEPT)
 
-    def get(self, text: str) -> T | None:
+    def get(self, text: Hashable) -> T | None:
         """What is known of a text."""
         with self._lock:
             return self._kept.get(text)
 
-    def keep(self, text: str, found: T) -> None:
+    def keep(self, text: Hashable, found: T) -> None:
         """Keep what was found of a text."""
         with self._lock:
             self._kept[text] = found

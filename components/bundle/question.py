@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.bundle.load import Bundle, Text
+from components.language.spelling import respelt
 from components.language.understanding import Understanding, understand
 
+SPELLING = "spelling"  # what a person takes away who means a word as it is written
 REFUSED = "not "  # stands before a facet whose values are not wanted, where a person takes that away
 Sort = Literal["relevance", "price", "-price", "-year"]
 
@@ -50,27 +52,39 @@ def ask(bundle: Bundle, query: Query) -> Question:
     """Judge and understand a query and encode it: the slow part of an answer, which needs no item."""
     if not query.text.strip():
         return Question(query, Understanding("", query.price_min, query.price_max))
-    text = _known(bundle, query.text)
+    text = _known(bundle, query)
     if text is None:
         verdict = bundle.ethics.judge(query.text, bundle.encoder)
         if verdict.blocked:
             return Question(query, Understanding(query.text), blocked=str(verdict.category))
-        vocabulary = bundle.vocabulary  # may be another one when the text is encoded
-        meant = understand(query.text, vocabulary)
-        text = Text(meant, bundle.encoder.encode([meant.text])[0], vocabulary)
-        bundle.texts.keep(query.text, text)
+        text = _read(bundle, query)
+        bundle.texts.keep(_key(query), text)
     return Question(query, _without(text.meant, query), text.vector)
 
 
 def is_quick(bundle: Bundle, query: Query) -> bool:
     """Whether asking takes no time, as the text was asked before or there is none."""
-    return not query.text.strip() or _known(bundle, query.text) is not None
+    return not query.text.strip() or _known(bundle, query) is not None
 
 
-def _known(bundle: Bundle, text: str) -> Text | None:
-    """What is known of a text; nothing where the catalogue has learnt new values since."""
-    known = bundle.texts.get(text)
-    return known if known is not None and known.vocabulary is bundle.vocabulary else None
+def _read(bundle: Bundle, query: Query) -> Text:
+    """What a text means, misspelt words read as what they may mean."""
+    vocabulary = bundle.vocabulary  # may be another one when the text is encoded
+    spelt = {} if SPELLING in query.ignore else bundle.words.misspelt(query.text, bundle.encoder.knows)
+    meant = replace(understand(respelt(query.text, spelt), vocabulary), spelt=spelt)
+    return Text(meant, bundle.encoder.encode([meant.text])[0], vocabulary)
+
+
+def _key(query: Query) -> tuple[str, bool]:
+    return query.text, SPELLING in query.ignore
+
+
+def _known(bundle: Bundle, query: Query) -> Text | None:
+    """What is known of a text; nothing where the catalogue has learnt new values or one of its odd words since."""
+    known = bundle.texts.get(_key(query))
+    if known is None or known.vocabulary is not bundle.vocabulary:
+        return None
+    return None if any(map(bundle.words.has, known.meant.spelt)) else known
 
 
 def _without(meant: Understanding, query: Query) -> Understanding:

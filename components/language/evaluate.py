@@ -12,6 +12,7 @@ from components.language.measures import Matrix, mrr, ndcg, recall
 from components.language.pairs import part_of
 from components.language.report import worst_queries
 from components.language.settings import LanguageError, LanguageSettings
+from components.language.spelling import respelt
 from components.language.text import matched_texts
 from components.stage import Counts, Input, Output, stage
 
@@ -99,12 +100,13 @@ def main(
             f"{catalogue}: {asked['query_id'].nunique()} queries leave none for validation or test. "
             "Add queries with judgements (without any, items), or raise held_out_share in conf/language.yaml."
         )
+    encoder = Encoder.load(model)
     lexical = Lexical.build(matched_texts(items))
     vectors = np.load(item_vectors, allow_pickle=False)
-    encoder = Encoder.load(model)
 
     def score(part: pd.DataFrame) -> tuple[Matrix, Matrix, Matrix]:
-        texts, grades = grade_matrix(part, items["item_id"])
+        asked, grades = grade_matrix(part, items["item_id"])
+        texts = [respelt(text, lexical.misspelt(text, encoder.knows)) for text in asked]
         return (
             np.stack([lexical.scores(text) for text in texts]),
             encoder.encode(texts, progress=True) @ vectors.T,

@@ -91,6 +91,11 @@ YEARS, SINCE = range(1900, 2036), re.compile(r"from|since|over", re.I)
 PRICED = re.compile(r"max|budget|limit|price", re.I)
 CHEAP = r"cheap(?:er|est)?(?!\s+than)|budget|affordable|inexpensive|low[- ]cost|reasonably priced"
 DEAR = r"premium|luxury|luxurious|high[- ]end|upmarket|expensive|pricey|costly"
+PRICE_WORDS = (
+    "under below between around about above within less more than maximum minimum budget cheap cheaper affordable "
+    "inexpensive expensive premium luxury costly pricey upmarket price euro dollar pound quid buck rupee franc krona "
+    "krone kroner kronor zloty yen fiver tenner pence"
+)  # that are misspelt, or look so
 LEVEL = re.compile(
     rf"(?<![-\w])(?:(?P<no>(?:\w+n['’]?t|not|no|nothing|less|without being)\s+(?:(?:be|too|so|very|that|overly)\s+){{0,2}}))?"
     rf"(?:(?P<lower>{CHEAP})|(?P<upper>{DEAR}))(?![-\w])(?!\s+of\b)",

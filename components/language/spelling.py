@@ -1,35 +1,50 @@
-"""What a misspelt word of a query may mean: the nearest known word, of equally near ones the most frequent."""
+"""What a misspelt word may mean: the nearest known words."""
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import extract
 
+WORD = re.compile(r"[^\W\d_]+")
 SHORTEST = 4  # letters of a word that is mended
 LONG = 8  # letters from which on a word may have two slips: a letter too many, too few, wrong, or two swapped
 
 
 class Spelling:
-    """Known words with the number of texts that have them, by their first letter, which is seldom wrong but swapped."""
+    """Known words with the number of texts that have them."""
 
     def __init__(self, counts: Mapping[str, int]) -> None:
-        self._counts = counts
-        self._words: defaultdict[str, list[str]] = defaultdict(list)
-        for word in counts:
-            if word.isalpha() and len(word) >= SHORTEST:
-                self._words[word[0]].append(word)
+        self.counts = {word: count for word, count in counts.items() if _can_be_mended(word)}
+        self._by_length: defaultdict[int, list[str]] = defaultdict(list)
+        for word in self.counts:
+            self._by_length[len(word)].append(word)
 
-    def meant(self, word: str) -> str | None:
-        """The word that may be meant; None where all are further away than slips explain."""
-        if not word.isalpha() or len(word) < SHORTEST:
-            return None
+    def __contains__(self, word: str) -> bool:
+        """Whether a word, or what it is the plural of, is known."""
+        return word in self.counts or word.removesuffix("s") in self.counts
+
+    def near(self, word: str) -> list[str]:
+        """The nearest known words; none where all are further away than slips explain."""
+        if not _can_be_mended(word):
+            return []
         slips = 2 if len(word) >= LONG else 1
-        near = [
-            (distance, -self._counts[known], known)
-            for letter in {word[0], word[1]}
+        found = [
+            (distance, known)
+            for length in range(len(word) - slips, len(word) + slips + 1)
             for known, distance, _ in extract(
-                word, self._words.get(letter, ()), scorer=OSA.distance, score_cutoff=slips, limit=None
+                word, self._by_length.get(length, ()), scorer=OSA.distance, score_cutoff=slips, limit=None
             )
         ]
-        return min(near)[2] if near else None
+        least = min(found, default=(0, ""))[0]
+        return [known for distance, known in found if distance == least]
+
+
+def respelt(text: str, meant: Mapping[str, str]) -> str:
+    """A text with other words in place of some."""
+    return WORD.sub(lambda found: meant.get(found[0].lower(), found[0]), text)
+
+
+def _can_be_mended(word: str) -> bool:
+    return word.isalpha() and len(word) >= SHORTEST

@@ -23,7 +23,7 @@ MATCHES = 12
 class Understanding:
     """A query's price range and filters, with what is left as its text.
 
-    without: values that are not wanted. price_third: which third of the prices of what matches is wanted.
+    without: values that are not wanted. spelt: words that were misspelt, with those that are read instead. price_third: which third of the prices of what matches is wanted.
     other_currency: that of a price which is not used, since this catalogue's prices are in another.
     """
 
@@ -32,6 +32,7 @@ class Understanding:
     price_max: float | None = None
     filters: dict[str, list[str]] = field(default_factory=dict)
     without: dict[str, list[str]] = field(default_factory=dict)
+    spelt: dict[str, str] = field(default_factory=dict)
     price_third: Third | None = None
     other_currency: str | None = None
 

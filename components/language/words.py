@@ -12,17 +12,31 @@ POSSESSIVE = re.compile(r"['’]s?(?!\w)")
 TOKEN = re.compile(r"[^\W_]+(?:[-./_][^\W_]+)*")
 PIECE = re.compile(r"[^\W_]+")
 LETTERS_OR_DIGITS = re.compile(r"[^\W\d_]+|\d+")
-SHORTEST_PART, LONGEST_COMPOUND = 3, 40
+LONGEST_COMPOUND = 40
 
 
 def words(text: str, stemmer: Stemmer) -> list[str]:
-    """The words of a text, without those that say little.
+    """The stems of the words of a text, without those that say little."""
+    stems: list[str] = stemmer.stemWords(unstemmed(text))
+    return stems
+
+
+def unstemmed(text: str) -> list[str]:
+    """The words of a text in lower case, without those that say little.
 
     "WH-1000XM4" is read as wh, 1000xm4 and its parts 1000, xm, 4, and as wh1000xm4.
     """
-    said = [word for token in _tokens(text) for word in _read(token[0]) if word not in SAID_LITTLE]
-    stems: list[str] = stemmer.stemWords(said)
-    return stems
+    return [word for token in _tokens(text) for word in _read(token[0]) if word not in SAID_LITTLE]
+
+
+def letters_alone(text: str) -> set[str]:
+    """The words of a text that stand beside no digit, as those of a model number do."""
+    return {
+        piece
+        for token in _tokens(text)
+        for piece in PIECE.findall(token[0])
+        if not any(letter.isdigit() for letter in token[0])
+    }
 
 
 def compounds(text: str, stemmer: Stemmer, known: Container[str]) -> list[str]:
@@ -38,17 +52,12 @@ def compounds(text: str, stemmer: Stemmer, known: Container[str]) -> list[str]:
     return [word for word in stemmer.stemWords(joined) if word in known]
 
 
-def parts(text: str, stemmer: Stemmer, known: Container[str]) -> list[str]:
-    """Known stems of the two words that an unknown one is made of: "smart" and "watch" of "smartwatch"."""
-    unknown = [
-        word
-        for word in (token[0] for token in _tokens(text))
-        if word.isalpha() and len(word) <= LONGEST_COMPOUND and stemmer.stemWord(word) not in known
-    ]
+def parts(word: str, stemmer: Stemmer, known: Container[str], shortest: int) -> list[str]:
+    """Known stems of the two words that one is made of: "smart" and "watch" of "smartwatch"."""
+    if not word.isalpha() or len(word) > LONGEST_COMPOUND:
+        return []
     cuts = (
-        stemmer.stemWords([word[:place], word[place:]])
-        for word in unknown
-        for place in range(SHORTEST_PART, len(word) - SHORTEST_PART + 1)
+        stemmer.stemWords([word[:place], word[place:]]) for place in range(shortest, len(word) - shortest + 1)
     )
     return [part for cut in cuts if all(part in known for part in cut) for part in cut]
 

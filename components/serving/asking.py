@@ -33,7 +33,7 @@ def question(settings: ServingSettings) -> Callable[..., Query]:
         ignore: Annotated[
             list[str] | None,
             Param(
-                description="Understood filters to leave out, such as season, price, or not colour for refused colours",
+                description="What not to understand: season, price, not colour (refused colours), spelling (mended words)",
                 max_length=20,
             ),
         ] = None,

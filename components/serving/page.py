@@ -16,7 +16,7 @@ from fastapi.templating import Jinja2Templates
 
 from components.bundle.answers import Answer
 from components.bundle.load import Bundle
-from components.bundle.question import REFUSED, Query
+from components.bundle.question import REFUSED, SPELLING, Query
 from components.serving.answers import like
 from components.serving.asking import question
 from components.serving.door import Door
@@ -181,7 +181,12 @@ def written(filters: Mapping[str, Sequence[str]]) -> list[str]:
 def chips(query: Query, answer: Answer, currency: str) -> list[Chip]:
     """What was understood, each to be taken away, then what was taken away, each to be brought back."""
     ignored = list(query.ignore)
-    found = [
+    found = []
+    if answer.spelt:
+        meant = ", ".join(f"{right}, not {wrong}" for wrong, right in answer.spelt.items())
+        written_so = address(query, ignore=[*ignored, SPELLING])
+        found.append(Chip(f"read as: {meant}", written_so, "Search for the words as they are written"))
+    found += [
         Chip(f"{name}: {', '.join(values)}", address(query, ignore=[*ignored, name]), f"Remove {name}")
         for name, values in [
             *answer.understood.items(),
@@ -206,13 +211,20 @@ def chips(query: Query, answer: Answer, currency: str) -> list[Chip]:
     away = [name for name in ignored if not (name == "price" and priced)]
     return found + [
         Chip(
-            f"no {facet} left out" if (facet := name.removeprefix(REFUSED)) != name else f"any {name}",
+            _taken_away(name),
             address(query, ignore=[n for n in ignored if n != name]),
             f"Mind {name} again",
             True,
         )
         for name in away
     ]
+
+
+def _taken_away(name: str) -> str:
+    if name == SPELLING:
+        return "words as written"
+    facet = name.removeprefix(REFUSED)
+    return f"any {name}" if facet == name else f"no {facet} left out"
 
 
 def address(query: Query, **new: float | Sequence[str] | None) -> str:

@@ -63,12 +63,14 @@ class Service:
     async def answer(self, query: Query) -> Answer:
         """Answer a query by one model, the one that was there when it came."""
         model = self.model
+        await self._follow(model)
         with metrics.timed("understand"):
             quick = is_quick(model.bundle, query)
             question = (
                 ask(model.bundle, query) if quick else await asyncio.to_thread(ask, model.bundle, query)
             )
-        await self._follow(model)
+        if not quick:
+            await self._follow(model)
         with metrics.timed("rank"):
             found = answer(model.bundle, question)
         if question.blocked:

@@ -61,6 +61,17 @@ def test_what_is_refused_is_left_out_until_that_is_taken_away(bundle: Bundle) ->
     assert search(bundle, Query("wool coat, no red", k=100)).understood == {"material": ["merino", "wool"]}
 
 
+def test_misspelt_words_are_read_as_what_they_mean_until_that_is_taken_away(bundle: Bundle) -> None:
+    right = search(bundle, Query("winter coats for my daughter under 60 euros", k=30))
+    query = "Wintr coats for my daugther undr 60 euros"
+    mended = search(bundle, Query(query, k=30))
+    assert mended.spelt == {"daugther": "daughter", "undr": "under", "wintr": "winter"}
+    assert ids(mended) == ids(right) and mended.understood == right.understood and mended.price_max == 60
+    as_written = search(bundle, Query(query, k=30, ignore=("spelling",)))
+    assert as_written.spelt == {} and "season" not in as_written.understood
+    assert search(bundle, Query(query, k=30)) == mended
+
+
 def test_a_refusal_that_leaves_nothing_is_said(bundle: Bundle) -> None:
     materials = sorted(bundle.vocabulary.values["material"])
     answer = search(bundle, Query(f"hat, no {' or '.join(materials)}"))

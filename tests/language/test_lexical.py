@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from components.language.lexical import Lexical, hybrid
+from components.language.spelling import respelt
 from components.language.text import matched_texts
 from components.stage import digest
 from tests.language.conftest import garments
 
 LARGE = st.floats(0, 1e4, width=32)
 COSINE = st.floats(-1, 1, width=32)
+OFTEN_MET = {"and", "for", "gift", "with", "black"}.__contains__
 
 
 @pytest.fixture(scope="module")
@@ -65,26 +67,44 @@ def test_compounds_are_found_however_they_are_written():
 
 
 @pytest.mark.parametrize(
-    ("query", "first"),
+    ("query", "meant"),
     [
-        ("keybord", 0),
-        ("kyeboard", 0),
-        ("ekyboard", 0),
-        ("tripodd", 1),
-        ("wireless hedphones", 2),
-        ("projetcor scren", 3),
+        ("Keybord", "keyboard"),
+        ("kyeboard, black", "keyboard, black"),
+        ("ekyboard", "keyboard"),
+        ("tripodd", "tripod"),
+        ("wireless hedphones", "wireless headphones"),
+        ("projetcor-scren", "projector-screen"),
+        ("gift for grandchilden undr 20", "gift for grandchildren under 20"),
     ],
 )
-def test_a_misspelt_word_finds_what_it_means(query, first):
+def test_a_misspelt_word_is_read_as_what_it_means(query, meant):
     shelf = ["Keyboard, black", "Tripod for cameras", "Wireless headphones", "Projector screen", "Key fob"]
-    assert Lexical.build(shelf).scores(query).argmax() == first
+    assert respelt(query, Lexical.build(shelf).misspelt(query, OFTEN_MET)) == meant
 
 
-def test_a_word_that_is_known_or_unlike_any_other_is_not_mended():
-    lexical = Lexical.build(["nettle tea", "settle chair", "cats", "XM4 4000"])
-    assert lexical.query_words("settle") == ["settl"]
-    for query in ("kettle", "cars", "4001"):
-        assert not lexical.scores(query).any()
+def test_of_words_that_are_equally_near_the_one_that_is_said_with_the_others_is_meant():
+    lexical = Lexical.build(["CD drive", "Rite of spring", "Rite of fire", "Rite of way", "Usb stick"])
+    for query, meant in (("cd rive", "drive"), ("rive of spring", "rite"), ("rive", "rite")):
+        assert lexical.misspelt(query, {"spring"}.__contains__) == {"rive": meant}
+
+
+def test_a_word_that_is_known_or_like_no_other_is_right():
+    lexical = Lexical.build(["nettle tea", "settle chairs", "cats", "XM4 4000", "cook book", "Zappo 3000"])
+    right = (
+        "settle chair for cats of my grandkids in a CARRIAGE, a rapidly nettle, cookbook, zapp-3000, zappo's"
+    )
+    assert not lexical.misspelt(right, OFTEN_MET)
+    assert lexical.misspelt("for a Seetle and CHIARS", OFTEN_MET) == {
+        "seetle": "settle", "chiars": "chairs",
+    }  # fmt: skip
+
+
+def test_a_word_that_the_language_model_has_often_met_is_right_though_no_item_says_it():
+    lexical = Lexical.build(["Work done", "Tower PC", "Pet bowl for the car"])
+    assert lexical.misspelt("drone towel", lambda word: False) == {"drone": "done", "towel": "tower"}
+    assert not lexical.misspelt("drone towel carpet", {"drone", "towel", "carpet"}.__contains__)
+    assert not lexical.scores("carpet").any()
 
 
 def test_an_exact_model_number_stays_first_in_a_hybrid_whose_vectors_prefer_another():

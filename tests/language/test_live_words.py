@@ -27,11 +27,12 @@ def test_a_compound_that_only_a_new_item_has_is_found_apart(live: LiveWords) -> 
 
 
 def test_a_slip_in_the_word_of_a_new_text_is_known_as_it_is_written(live: LiveWords) -> None:
-    assert live.scores("leathr").argmax() == 3
-    live.put(4, "Leathr, a card game")
-    assert live.scores("leathr")[3] == 0 and live.scores("leathr").argmax() == 4
-    live.put(4, "A card game")
-    assert live.scores("leathr").argmax() == 3
+    for known in (False, True, False):
+        live.put(4, "Leathr, a card game" if known else "A card game")
+        assert live.has("leathr") == known == (live.scores("leathr").argmax() == 4)
+        assert live.misspelt("leathr", {"card", "game"}.__contains__) == (
+            {} if known else {"leathr": "leather"}
+        )
 
 
 def test_a_text_put_again_is_matched_by_its_new_words_alone(live: LiveWords) -> None:

@@ -70,6 +70,17 @@ def test_an_item_that_was_put_is_found_by_words_by_meaning_and_by_filter_in_ever
         assert worker.get("/recommend/items/u/1").json()["hits"]
 
 
+def test_a_word_that_was_mended_is_right_once_an_item_says_it(
+    client: TestClient, other: TestClient, admin: dict[str, str]
+) -> None:
+    for worker in (client, other):
+        assert worker.get("/search", params={"q": "jackot"}).json()["spelt"] == {"jackot": "jacket"}
+    assert client.put("/items/u/1", json=UNICORN | {"title": "Jackot"}, headers=admin).status_code == 201
+    for worker in (client, other):
+        answer = worker.get("/search", params={"q": "jackot"}).json()
+        assert answer["spelt"] == {} and answer["hits"][0]["item_id"] == "u/1"
+
+
 def test_a_new_price_holds_at_once_and_the_old_one_no_more(
     client: TestClient, other: TestClient, admin: dict[str, str]
 ) -> None:
