@@ -183,9 +183,9 @@ def chips(query: Query, answer: Answer, currency: str) -> list[Chip]:
     ignored = list(query.ignore)
     found = []
     if answer.spelt:
-        meant = ", ".join(f"{right}, not {wrong}" for wrong, right in answer.spelt.items())
+        meant = ", ".join(f"{wrong} → {right}" for wrong, right in answer.spelt.items())
         written_so = address(query, ignore=[*ignored, SPELLING])
-        found.append(Chip(f"read as: {meant}", written_so, "Search for the words as they are written"))
+        found.append(Chip(f"spelling: {meant}", written_so, "Search for the words as they are written"))
     found += [
         Chip(f"{name}: {', '.join(values)}", address(query, ignore=[*ignored, name]), f"Remove {name}")
         for name, values in [

@@ -96,7 +96,7 @@ def test_what_is_refused_is_a_chip_that_is_taken_away_and_brought_back(page: Pag
 def test_a_misspelt_query_is_mended_unless_the_person_says_so(page: Page) -> None:
     ask(page, "wintr shoes for my daugther")
     chips = page.locator(".chips")
-    expect(chips).to_contain_text("read as: daughter, not daugther, winter, not wintr")
+    expect(chips).to_contain_text("spelling: daugther → daughter, wintr → winter")
     expect(chips).to_contain_text("season: winter")
     page.get_by_role("link", name="Search for the words as they are written").click()
     expect(chips).to_contain_text("words as written")
