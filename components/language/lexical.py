@@ -94,20 +94,19 @@ class Lexical:
             and not parts(word, self.stemmer, known, SHORTEST_PART)
             and not knows(word)
         ]
-        others = [self._texts_with(word) for word in self.words(query)]
-        near = {word: self.spelling.near(word) for word in unknown}
-        return {
-            word: max(words, key=lambda known: self._evidence(known, word, others))
-            for word, words in near.items()
-            if words
-        }
+        near = {word: words for word in unknown if (words := self.spelling.near(word))}
+        return {word: self._likeliest(word, words, query) for word, words in near.items()}
 
-    def _evidence(
-        self, known: str, word: str, others: Sequence[NDArray[np.integer]]
-    ) -> tuple[int, bool, int, str]:
-        texts = self._texts_with(self.stemmer.stemWord(known))
-        together = sum(len(np.intersect1d(texts, other, assume_unique=True)) for other in others)
-        return together, known[0] == word[0], self.spelling.counts[known], known
+    def _likeliest(self, word: str, near: Sequence[str], query: str) -> str:
+        said = np.zeros(self.retriever.scores["num_docs"], np.int32)
+        for other in self.words(query):
+            said[self._texts_with(other)] += 1
+
+        def evidence(known: str) -> tuple[int, bool, int, str]:
+            together = int(said[self._texts_with(self.stemmer.stemWord(known))].sum())
+            return together, known[0] == word[0], self.spelling.counts[known], known
+
+        return max(near, key=evidence)
 
     def _texts_with(self, word: str) -> NDArray[np.integer]:
         """Rows of the index that have a word (n,)."""
