@@ -114,7 +114,7 @@ def main() -> None:
     rows = []
     for rule in pd.read_csv(QUERIES, dtype=str).fillna("").to_dict("records"):
         fits = fitting(items, rule)
-        spelt = search.lexical.misspelt(rule["query"], search.encoder.knows)
+        spelt = search.lexical.misspelt(rule["query"])
         meant = understand(respelt(rule["query"], spelt), search.vocabulary)
         shown = {"with": meant, "without": Understanding(rule["query"])}
         rows.append(

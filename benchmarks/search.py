@@ -216,7 +216,7 @@ def measure(model: Path, quick: bool) -> dict[str, Any]:
         rows[f"hybrid, {kind}"], shares[kind] = cross_validated(words, scores, grades, asked)
     tuned = list(similarities)[-1]
     best = f"hybrid, {tuned}"
-    typed = [respelt(text, lexical.misspelt(text, query_model.knows)) for text in misspelt(asked)]
+    typed = [respelt(text, lexical.misspelt(text)) for text in misspelt(asked)]
     slips = finetuned_similarities(model, typed, halves, texts)
     found = np.stack([lexical.scores(text) for text in typed])
     middle = float(np.median(shares[tuned]))

@@ -70,7 +70,7 @@ def is_quick(bundle: Bundle, query: Query) -> bool:
 def _read(bundle: Bundle, query: Query) -> Text:
     """What a text means, misspelt words read as what they may mean."""
     vocabulary = bundle.vocabulary  # may be another one when the text is encoded
-    spelt = {} if SPELLING in query.ignore else bundle.words.misspelt(query.text, bundle.encoder.knows)
+    spelt = {} if SPELLING in query.ignore else bundle.words.misspelt(query.text)
     meant = replace(understand(respelt(query.text, spelt), vocabulary), spelt=spelt)
     return Text(meant, bundle.encoder.encode([meant.text])[0], vocabulary)
 

@@ -106,7 +106,7 @@ def main(
 
     def score(part: pd.DataFrame) -> tuple[Matrix, Matrix, Matrix]:
         asked, grades = grade_matrix(part, items["item_id"])
-        texts = [respelt(text, lexical.misspelt(text, encoder.knows)) for text in asked]
+        texts = [respelt(text, lexical.misspelt(text)) for text in asked]
         return (
             np.stack([lexical.scores(text) for text in texts]),
             encoder.encode(texts, progress=True) @ vectors.T,

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import bm25s
@@ -16,7 +16,6 @@ from components.language.spelling import Spelling
 from components.language.words import compounds, letters_alone, parts, unstemmed, words
 
 Scores = NDArray[np.floating]
-Knows = Callable[[str], bool]
 MEAN_LENGTH, SPELLING = "mean_length.json", "spelling.json"
 SATURATION = 0.6  # k1: a word said again in so short a text adds little
 SHORTEST_PART = 4  # letters of a word that is run together with another; "carpet" is no car and no pet
@@ -77,13 +76,12 @@ class Lexical:
         """The words of an item's text, with the compounds that the catalogue writes as one word."""
         return self.words(text) + compounds(text, self.stemmer, self.retriever.vocab_dict)
 
-    def misspelt(self, query: str, knows: Knows, known: Container[str] | None = None) -> dict[str, str]:
+    def misspelt(self, query: str, known: Container[str] | None = None) -> dict[str, str]:
         """Words of a query that are misspelt, with what they may mean.
 
         Of equally near words, that is the one that is said most often together with the query's other words.
 
-        knows: tells a word that the language model has often met: it is right though no item says it. known: words that
-        texts have, those of the index where none are given.
+        known: words that texts have, those of the index where none are given.
         """
         known = self.retriever.vocab_dict if known is None else known
         unknown = [
@@ -92,7 +90,6 @@ class Lexical:
             if word not in self.spelling
             and self.stemmer.stemWord(word) not in known
             and not parts(word, self.stemmer, known, SHORTEST_PART)
-            and not knows(word)
         ]
         near = {word: words for word in unknown if (words := self.spelling.near(word))}
         return {word: self._likeliest(word, words, query) for word, words in near.items()}

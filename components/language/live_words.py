@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.language.lexical import Knows, Lexical
+from components.language.lexical import Lexical
 
 
 class LiveWords:
@@ -44,9 +44,9 @@ class LiveWords:
         """Whether a text has a word, in whatever form."""
         return self.lexical.stemmer.stemWord(word) in self._known
 
-    def misspelt(self, query: str, knows: Knows) -> dict[str, str]:
+    def misspelt(self, query: str) -> dict[str, str]:
         """Words of a query that are misspelt, with what they may mean; none that a text has."""
-        return self.lexical.misspelt(query, knows, self._known)
+        return self.lexical.misspelt(query, self._known)
 
     def query_words(self, query: str) -> list[str]:
         """The words of a query, by those of all texts."""

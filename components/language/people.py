@@ -14,21 +14,22 @@ TEENAGERS: Audiences = frozenset({GIRLS, BOYS, TEENS})
 NAMES: dict[Audiences, str] = {
     frozenset({GIRLS}): "girl daughter granddaughter grandaughter stepdaughter goddaughter niece schoolgirl",
     frozenset({BOYS}): "boy son grandson stepson godson nephew schoolboy",
-    frozenset({BABIES}): "baby babies newborn infant toddler",
+    frozenset({BABIES}): "baby babies newborn infant toddler grandbaby grandbabies",
     frozenset({WOMEN}): (
-        "women woman wife wives mother stepmother mum mom mummy mommy grandmother grandma granny gran nan nana "
+        "women woman wife wives wifey missus mother stepmother mum mom mam mummy mommy mama stepmum stepmom "
+        "grandmother grandma grannie granny gran nan nana nanna "
         "girlfriend fiancee bride bridesmaid lady ladies aunt auntie aunty female"
     ),
     frozenset({MEN}): (
-        "men man husband hubby father stepfather dad daddy papa grandfather grandad granddad grandpa boyfriend fiance "
-        "groom gentleman gentlemen gent guy bloke uncle male"
+        "men man husband hubby father stepfather dad daddy papa stepdad grandfather grandad granddad grandpa gramps "
+        "boyfriend fiance groom gentleman gentlemen gent guy bloke fella uncle male"
     ),
-    frozenset({GIRLS, WOMEN}): "sister",
-    frozenset({BOYS, MEN}): "brother",
+    frozenset({GIRLS, WOMEN}): "sister sis lass lassie",
+    frozenset({BOYS, MEN}): "brother bro lad",
     frozenset({WOMEN, MEN}): "parent grandparent couple adult grown-up",
     frozenset({TEENS}): "young-adult",
-    TEENAGERS: "teen teenager youngster pupil schoolchild schoolchildren",
-    CHILDREN: "child children kid kiddie grandchild grandchildren grandkid godchild godchildren stepchild twin triplet",
+    TEENAGERS: "teen teenager teenage tween preteen youngster pupil schoolchild schoolchildren",
+    CHILDREN: "child children kid kiddie kiddo grandchild grandchildren grandkid godchild godchildren stepchild twin triplet",
     frozenset(): (
         "friend teacher boss colleague neighbour neighbor doctor nurse coach nanny partner spouse someone somebody cousin "
         "host hostess guest student"
@@ -36,7 +37,7 @@ NAMES: dict[Audiences, str] = {
 }  # fmt: skip
 WHO = {name.replace("-", ""): audiences for audiences, names in NAMES.items() for name in names.split()}
 GENERIC = {name for audiences in (CHILDREN, TEENAGERS) for name in NAMES[audiences].split()}
-SIBLINGS = {"sister", "brother"}
+SIBLINGS = {"sister", "sis", "brother", "bro"}
 NOBODY = re.compile(
     r"\b(?:(?:boyfriend|girlfriend|mom|dad) (?:jeans|fit|shirt|blazer|cardigan|shorts|hat|cap|shoes|trainers|sneakers)|"
     r"baby (?:blue|pink|dolls?)|couple of|twin (?:sets?|beds?|packs?)|kid (?:leather|gloves)|mother[- ]of[- ]pearl|father christmas|mother nature|"
@@ -49,6 +50,7 @@ AGE = re.compile(
     re.I,
 )
 YOUNG_ADULT = re.compile(r"\byoung adults?\b", re.I)
+LITTLE_ONE = re.compile(r"\b(?:little|wee) ones?\b", re.I)
 MONTHS = re.compile(r"\b\d{1,2}[- ]?months?[- ]?olds?\b", re.I)
 BABIES_ALONE: Audiences = frozenset({BABIES})
 PRONOUNS = (
@@ -157,7 +159,7 @@ def _words(text: str) -> list[str]:
     plain = (
         unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode() if not text.isascii() else text
     )
-    plain = YOUNG_ADULT.sub("youngadult", plain.replace("’", "'"))
+    plain = LITTLE_ONE.sub("child", YOUNG_ADULT.sub("youngadult", plain.replace("’", "'")))
     return [word.lower() for word in WORD.findall(plain)]
 
 

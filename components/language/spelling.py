@@ -6,14 +6,19 @@ from collections.abc import Mapping
 
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import extract
+from wordfreq import zipf_frequency
 
 WORD = re.compile(r"[^\W\d_]+")
 SHORTEST = 4  # letters of a word that is mended
+RIGHT = 2.0  # Zipf's scale: English texts have a word once in ten million words, or more often
 LONG = 8  # letters from which on a word may have two slips: a letter too many, too few, wrong, or two swapped
 
 
 class Spelling:
-    """Known words with the number of texts that have them."""
+    """Known words with the number of texts that have them.
+
+    What English texts have often enough (wordfreq; Speer, 2022) is right too, though no text here has it.
+    """
 
     def __init__(self, counts: Mapping[str, int]) -> None:
         self.counts = {word: count for word, count in counts.items() if _can_be_mended(word)}
@@ -22,8 +27,12 @@ class Spelling:
             self._by_length[len(word)].append(word)
 
     def __contains__(self, word: str) -> bool:
-        """Whether a word, or what it is the plural of, is known."""
-        return word in self.counts or word.removesuffix("s") in self.counts
+        """Whether a word, or what it is the plural of, is known, here or in English."""
+        return (
+            word in self.counts
+            or word.removesuffix("s") in self.counts
+            or zipf_frequency(word, "en") >= RIGHT
+        )
 
     def near(self, word: str) -> list[str]:
         """The nearest known words; none where all are further away than slips explain."""

@@ -153,6 +153,11 @@ def test_numbers_that_are_no_prices_stay_in_the_text(query):
         ("gift for a 6 year old", ["boys", "girls"]),
         ("she is 8 and loves unicorns", ["girls"]),
         ("for my 9-month-old", ["babies"]),
+        ("trainers for the lads", ["boys", "men"]),
+        ("a scarf for the missus", ["women"]),
+        ("pyjamas for the kiddos", CHILDREN),
+        ("something for my little one's party", CHILDREN),
+        ("a coat for my teenage daughter", ["girls"]),
     ],
 )
 def test_for_whom_it_is(query, audience):
