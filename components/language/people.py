@@ -18,11 +18,13 @@ NAMES: dict[Audiences, str] = {
     frozenset({WOMEN}): (
         "women woman wife wives wifey missus mother stepmother mum mom mam mummy mommy mama stepmum stepmom "
         "grandmother grandma grannie granny gran nan nana nanna "
-        "girlfriend fiancee bride bridesmaid lady ladies aunt auntie aunty female"
+        "girlfriend fiancee bride bridesmaid lady ladies aunt auntie aunty female "
+        "daughter-in-law sister-in-law"
     ),
     frozenset({MEN}): (
         "men man husband hubby father stepfather dad daddy papa stepdad grandfather grandad granddad grandpa gramps "
-        "boyfriend fiance groom gentleman gentlemen gent guy bloke fella uncle male"
+        "boyfriend fiance groom gentleman gentlemen gent guy bloke fella uncle male "
+        "son-in-law brother-in-law"
     ),
     frozenset({GIRLS, WOMEN}): "sister sis lass lassie",
     frozenset({BOYS, MEN}): "brother bro lad",
@@ -51,6 +53,7 @@ AGE = re.compile(
 )
 YOUNG_ADULT = re.compile(r"\byoung adults?\b", re.I)
 LITTLE_ONE = re.compile(r"\b(?:little|wee) ones?\b", re.I)
+IN_LAW = re.compile(r"\b(\w+?)s?[- ]in[- ]law", re.I)
 MONTHS = re.compile(r"\b\d{1,2}[- ]?months?[- ]?olds?\b", re.I)
 BABIES_ALONE: Audiences = frozenset({BABIES})
 PRONOUNS = (
@@ -59,7 +62,9 @@ PRONOUNS = (
 )
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*['’]?|,")
 SENTENCE = re.compile(r"[.!?;]+(?:\s|$)")
-NOT = {"not", "no", "without", "except", "never"}
+NOT = {"not", "no", "without", "except", "never", "unsuitable"}
+IS_NOT = re.compile(r"(?:is|are|was|were)n['’]?t", re.I)
+MEANT = {"meant", "suitable", "intended", "made", "suited"}
 POSSESSIVES = {"my", "our", "your", "his", "her", "their"}
 OWN = POSSESSIVES | {"the", "a", "an", "to", "for"}
 CERTAIN = {
@@ -160,6 +165,7 @@ def _words(text: str) -> list[str]:
         unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode() if not text.isascii() else text
     )
     plain = LITTLE_ONE.sub("child", YOUNG_ADULT.sub("youngadult", plain.replace("’", "'")))
+    plain = IN_LAW.sub(r"\1inlaw", plain)
     return [word.lower() for word in WORD.findall(plain)]
 
 
@@ -208,10 +214,10 @@ def _is_of(person: Person, people: Sequence[Person], words: Sequence[str]) -> bo
 
 def _is_refused(place: int, words: Sequence[str]) -> bool:
     """Whether it is said not to be for somebody: not for kids."""
-    before = list(words[max(0, place - 3) : place])
-    while before and before[-1] in OWN:
+    before = list(words[max(0, place - 4) : place])
+    while before and before[-1] in OWN | MEANT:
         before.pop()
-    return bool(before) and before[-1] in NOT
+    return bool(before) and (before[-1] in NOT or IS_NOT.fullmatch(before[-1]) is not None)
 
 
 def _segments(words: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -219,7 +225,7 @@ def _segments(words: Sequence[str]) -> Iterator[Sequence[str]]:
     places = [place for place, word in enumerate(words) if word == "for"]
     for place, end in pairwise([*places, len(words)]):
         after = words[place + 1 : end]
-        if place == 0 or words[place - 1] not in NOT:
+        if not _is_refused(place, words):
             yield after[: after.index("from")] if "from" in after else after
 
 

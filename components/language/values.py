@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from components.language.people import POSSESSIVES
+from components.language.people import IS_NOT, POSSESSIVES
 from components.language.vocabulary import BRAND, SEASON, WORD, Named, Vocabulary, Words, spelling_of
 
 MEANS_ANOTHER_THING = re.compile(
     r"\b(?:fall(?:s|ing)? (?:apart|in|off|asleep|down|out|on|over|into|through)|"
     r"(?:that|which|they|it|not|never|to|will|won['’]t|don['’]t|doesn['’]t|can['’]t) fall|"
-    r"spring (?:onions?|loaded|rolls?)|snow globes?|works? (?:with|for|in)|"
+    r"spring (?:onions?|loaded|rolls?|clean(?:ing|s)?)|black (?:tie|friday)|red carpet|snow globes?|works? (?:with|for|in)|"
     r"(?:that|which|will|would|should|can|must|does) work|(?:way|commute|walk|cycle|drive) to work|"
     r"sand (?:pits?|box(?:es)?|castles?)|mint (?:tea|flavou?r|condition)|coral reefs?)\b",
     re.I,
@@ -28,7 +28,7 @@ BUT = {("anything", "but"), ("everything", "but"), ("any", "but"), ("all", "but"
 BETWEEN = ARTICLES | {
     "any", "too", "in", "of", "made", "with", "for", "suitable", "by", "from", "to", "added",
 }  # fmt: skip
-WISHING = {"want", "like", "need", "wear", "have", "contain", "eat", "drink", "love"}
+WISHING = {"want", "like", "need", "wear", "have", "contain", "eat", "drink", "love", "be", "include", "use"}
 SEEN_BEFORE = 60  # characters before a value that are looked at
 TOKEN = re.compile(r"[\w'’]+|[.,;:!?]")
 FREE = re.compile(r"-free\b(?!-)", re.I)
@@ -143,7 +143,7 @@ def _refused_before(query: str, start: int, end: int) -> tuple[int, int] | None:
     while said and said[-1] in BETWEEN and tuple(said[-2:]) not in PAIRS:
         said.pop()
     pair = tuple(said[-2:])
-    if said and said[-1] in REFUSING:
+    if said and (said[-1] in REFUSING or IS_NOT.fullmatch(said[-1])):
         return before[len(said) - 1].start(), end
     if pair in PAIRS or pair in BUT:
         return before[len(said) - 2].start(), end

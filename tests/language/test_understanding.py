@@ -158,6 +158,11 @@ def test_numbers_that_are_no_prices_stay_in_the_text(query):
         ("pyjamas for the kiddos", CHILDREN),
         ("something for my little one's party", CHILDREN),
         ("a coat for my teenage daughter", ["girls"]),
+        ("gift for my daughter in law", ["women"]),
+        ("shoes for my sons-in-law", ["men"]),
+        ("my sister-in-law's kids", CHILDREN),
+        ("this isn't for kids", None),
+        ("shoes that aren't meant for men, for my wife", ["women"]),
     ],
 )
 def test_for_whom_it_is(query, audience):
@@ -184,6 +189,7 @@ def test_for_whom_it_is(query, audience):
         ("woollen scarf", "material", ["wool"]),
         ("boots that never fall apart", "season", None),
         ("spring onion print", "season", None),
+        ("a bucket for spring cleaning", "season", None),
     ],
 )
 def test_seasons_colours_materials_and_brands_of_the_catalogue(query, name, values):
@@ -204,6 +210,9 @@ def test_seasons_colours_materials_and_brands_of_the_catalogue(query, name, valu
         ("coat not for winter", "season", ["winter"], "coat"),
         ("no summer clothes please", "season", ["summer"], "clothes please"),
         ("shoes for men, not women", "audience", ["women"], "shoes for men, not women"),
+        ("a coat that isn't red", "colour", ["red"], "a coat that"),
+        ("a coat, it should not be navy", "colour", ["navy"], "a coat, it should"),
+        ("shirt not meant for women", "audience", ["women"], "shirt not meant for women"),
     ],
 )
 def test_what_is_refused_is_no_filter_but_left_out(query, name, values, text):
