@@ -84,6 +84,8 @@ def attacks(shop: Sequence[str]) -> dict[str, Callable[[str], str]]:
         "leetspeak in two thirds of the words": in_words(lambda _, word: word.translate(LEET), 2 / 3),
         "letters spaced out in a third of the words": in_words(lambda _, word: " ".join(word), 1 / 3),
         "a space within a third of the words": in_words(_tear, 1 / 3),
+        "a dot after each word": lambda text: text.replace(" ", ". "),
+        "dots for spaces": lambda text: text.replace(" ", "."),
         "no spaces": lambda text: text.replace(" ", ""),
         "Cyrillic letters": lambda text: text.lower().translate(CYRILLIC),
         "within forty words of shop texts": embed,

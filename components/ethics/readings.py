@@ -14,9 +14,12 @@ LOOK_ALIKE = str.maketrans(
 )
 DOTTED = re.compile(r"(?<![^\W_])[^\W_]([.\-_*])[^\W_](?:\1[^\W_])*(?![^\W_])")
 SPACED = re.compile(r"(?<!\S)\S(?: \S)+(?!\S)")
+SIGNED = re.compile(r"(?<=[^\W_])(?:[.,;:|/\\*~+_-]+\s*)(?=[^\W_]|$)")
+SIGN_AFTER = re.compile(r"(?<=[^\W_])[.,;:|/\\*~+_-]+(?=\s*(?:[^\W_]|$))")
 STRETCHED = re.compile(r"([^\W\d_])\1{2,}", re.I)
 LETTER_FOR = re.compile(r"[013457@$]|[!|](?=\w)")
 DISGUISED = re.compile(r"[a-z][013457@$!|]+[a-z]|(?<!\w)[013457@$]+[a-z]", re.I)
+LETTERS, SIGNED_SHARE = re.compile(r"[^\W_]+"), 0.7
 WORD = re.compile(r"[^\W_]{1,40}|[^\w\s]|_")
 
 
@@ -44,10 +47,15 @@ def windows(text: str, window_words: int) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """A text in lower case without disguise: look-alike letters, digits for letters, letters spaced or stretched out."""
+    """A text in lower case without disguise.
+
+    That is look-alike letters, digits for letters, letters spaced or stretched out, a sign after nearly every word.
+    """
     latin = unicodedata.normalize("NFKD", text).translate(LOOK_ALIKE).encode("ascii", "ignore").decode()
     whole = DOTTED.sub(lambda found: found[0].replace(found[1], ""), latin)
     whole = SPACED.sub(lambda found: found[0].replace(" ", ""), whole)
+    if len(SIGN_AFTER.findall(whole)) > SIGNED_SHARE * len(LETTERS.findall(whole)) > 2 * SIGNED_SHARE:
+        whole = SIGN_AFTER.sub(" ", whole)
     if DISGUISED.search(whole):
         whole = LETTER_FOR.sub(lambda found: found[0].translate(LEET), whole)
     whole = STRETCHED.sub(r"\1", whole)

@@ -1,12 +1,18 @@
 """Mend words that are misspelt, torn apart or run together, by the words of the lists."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from wordfreq import get_frequency_dict
+
 SIGNS = ".,;:!?\"'()[]"
+LETTERS = re.compile(r"[a-z]+")
+LONGEST_WORD, LONG_RUN = 20, 7  # letters
+UNLIKELY = 2.6  # nats a letter from which on parts are no English
 
 
 @dataclass(frozen=True)
@@ -28,8 +34,12 @@ class Spelling:
         while tokens:
             length = next((n for n in (3, 2) if self._torn(_bare(tokens[:n]))), 1)
             word = "".join(_bare(tokens[:length]))
-            fine = word in self.ranks or not word.isalpha() or known(word)
-            found.append((tokens[0] if length == 1 else word) if fine else self._meant(word))
+            if not word.isalpha():
+                found.append(LETTERS.sub(lambda run: self._run(run[0], known), tokens[0]))
+            elif word in self.ranks or known(word):
+                found.append(tokens[0] if length == 1 else word)
+            else:
+                found.append(self._meant(word))
             del tokens[:length]
         return " ".join(found)
 
@@ -58,6 +68,11 @@ class Spelling:
             and any(p not in self.ranks for p in parts)
         )
 
+    def _run(self, letters: str, known: Callable[[str], bool]) -> str:
+        """Letters that stand between signs: a long run may be words without spaces."""
+        fine = len(letters) < LONG_RUN or letters in self.ranks or known(letters)
+        return letters if fine else self._apart(letters)
+
     def _meant(self, word: str) -> str:
         if len(word) < 4:
             return word
@@ -65,17 +80,33 @@ class Spelling:
         return min(filter(None, near), key=self.ranks.__getitem__, default=None) or self._apart(word)
 
     def _apart(self, word: str) -> str:
-        """A word taken apart into the likeliest words of the lists; the word itself where that cannot be."""
+        """A word taken apart into the likeliest words of the lists and of English; itself where those are no English."""
         best: list[tuple[float, list[str]]] = [(0.0, [])]
         for end in range(1, len(word) + 1):
             ways = [
-                (best[start][0] + math.log(self.ranks[part] + 3), [*best[start][1], part])
-                for start in range(max(0, end - 20), end)
-                if (part := word[start:end]) in self.ranks
+                (best[start][0] + self._rarity(part), [*best[start][1], part])
+                for start in range(max(0, end - LONGEST_WORD), end)
+                if (part := word[start:end]) in self.ranks or part in self.english
             ]
             best.append(min(ways, default=(math.inf, []), key=lambda way: way[0]))
-        cost, parts = best[-1]
-        return " ".join(parts) if math.isfinite(cost) else word
+        rarity, parts = best[-1]
+        return " ".join(parts) if rarity < UNLIKELY * len(word) else word
+
+    def _rarity(self, word: str) -> float:
+        """Nats by which a word surprises; one of the lists as much as its rank says by Zipf's law."""
+        ranked = self.ranks.get(word)
+        listed = math.inf if ranked is None else math.log((ranked + 1) * self.harmonic)
+        return min(listed, -math.log(self.english.get(word, 1e-12)))
+
+    @cached_property
+    def english(self) -> dict[str, float]:
+        """How often English texts have a word (wordfreq; Speer, 2022)."""
+        return get_frequency_dict("en")
+
+    @cached_property
+    def harmonic(self) -> float:
+        """Sum of 1 / rank over the words."""
+        return sum(1 / rank for rank in range(1, len(self.words) + 1))
 
 
 def _bare(tokens: list[str]) -> list[str]:
