@@ -45,9 +45,14 @@ def weight_bytes(model: torch.nn.Module) -> int:
 
 def optimiser_bytes(checkpoint: Path) -> int:
     """Bytes of what the optimiser keeps of each weight."""
-    state = torch.load(checkpoint / "optimizer.pt", weights_only=True)["state"]
-    tensors = [value for kept in state.values() for value in kept.values() if torch.is_tensor(value)]
-    return sum(value.numel() * value.element_size() for value in tensors)
+    return tensor_bytes(torch.load(checkpoint / "optimizer.pt", weights_only=True)["state"])
+
+
+def tensor_bytes(kept: object) -> int:
+    """Bytes of all tensors; optimisers in 8 bits keep theirs a level deeper."""
+    if torch.is_tensor(kept):
+        return kept.numel() * kept.element_size()
+    return sum(map(tensor_bytes, kept.values())) if isinstance(kept, dict) else 0
 
 
 def peak_megabytes() -> float:
@@ -126,6 +131,8 @@ def main(
     steps: int = 20,
     batch: int = 32,
     dimensions: int = 512,
+    at_once: Annotated[int, typer.Option(help="Texts whose activations are held")] = 32,
+    queries: Annotated[int, typer.Option(help="Validation queries, of all kinds")] = 90,
     quick: Annotated[bool, typer.Option(help="Three steps of eight pairs")] = False,
     file: Annotated[Path | None, typer.Option("--json", help="Write the figures there")] = None,
 ) -> None:
@@ -137,7 +144,8 @@ def main(
         maximum_steps=3 if quick else steps,
         validation_steps=1000,
         checkpoint_steps=1000,
-        validation_queries=30 if quick else 90,
+        validation_queries=30 if quick else queries,
+        texts_at_once=at_once,
     )
     table = pd.read_parquet(pairs)
     methods = METHODS if find_spec("bitsandbytes") else METHODS[:2]

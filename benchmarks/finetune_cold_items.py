@@ -106,6 +106,7 @@ def main(
     learning_rate: float = 1e-4,
     pairs_weight: float = 0.0,
     patience: Annotated[int, typer.Option(help="Validations without a better figure that end it")] = 1,
+    seed: Annotated[int, typer.Option(help="Of the training; the hidden books stay the same")] = 42,
     trial: Annotated[bool, typer.Option(help="Only train and validate")] = False,
     quick: Annotated[bool, typer.Option(help="Two steps, one epoch of ELSA")] = False,
     file: Annotated[Path | None, typer.Option("--json", help="Write the figures there")] = None,
@@ -120,6 +121,7 @@ def main(
     zero_shot = Path(f".tandem/goodbooks-{encoder.name}-{words}.npy")
     before = None if trial else vectors_of(model, texts, zero_shot)
     settings = LanguageSettings(
+        seed=seed,
         dimensions=model.get_embedding_dimension(),
         maximum_tokens=words,
         method=method,
