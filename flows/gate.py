@@ -91,7 +91,7 @@ def _line(
     if rule.limit is not None and not sign * (new - rule.limit) >= 0:
         return Line(name, new, old, False, f"beyond the limit {rule.limit:g}")
     if champion is None or old is None:
-        return Line(name, new, old, not math.isnan(new), "no champion to compare with")
+        return Line(name, new, old, not math.isnan(new), "no champion yet")
     if name in candidate.samples and name in champion.samples:
         paired = pd.concat([candidate.samples[name], champion.samples[name]], axis=1, join="inner").to_numpy()
         if len(paired):

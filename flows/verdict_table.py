@@ -9,7 +9,7 @@ from flows.gate import Verdict
 
 def verdict_table(verdict: Verdict, before: str, after: str) -> Table:
     """A line a rule: both figures, the interval of how much better the second is, and the verdict."""
-    table = Table(title="Gate", title_justify="left", box=None)
+    table = Table(title="Gate", title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in ("metric", before, after, "better by", "verdict"):
         named = heading in ("metric", "verdict")
         table.add_column(heading, justify="left" if named else "right", no_wrap=heading != "verdict")
