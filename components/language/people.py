@@ -189,9 +189,12 @@ def _named(words: Sequence[str]) -> tuple[Audiences | None, Audiences]:
     children = [person for person in meant if person.audiences and person.audiences <= CHILDREN]
     if any(person.name not in GENERIC for person in children):
         meant = [person for person in meant if person.name not in GENERIC]
+    age = CHILDREN if children else _age_in(" ".join(words))
     audiences: Audiences = frozenset().union(
         *(
-            person.audiences & CHILDREN if children and person.name in SIBLINGS else person.audiences
+            (age and person.audiences & age) or person.audiences
+            if person.name in SIBLINGS
+            else person.audiences
             for person in meant
         )
     )

@@ -62,6 +62,7 @@ AT_LEAST = (
 )
 SPENT = r"(?<!\d\s)for|have|got|spend"  # only before an amount that names its currency
 AROUND = r"around|about|approx(?:imately|\.)?|roughly|circa|ca\.|~"
+NEARLY = re.compile(r"\b(?:around|approx(?:imately|\.)?|roughly)", re.I)  # "about 300" may be a book about it
 FILLING = r"(?:\s|:|\bis\b|\bof\b|\babout\b|\baround\b|\broughly\b|\bapprox\.?|\bonly\b|\bjust\b)*"
 NEGATED = (
     r"(?:(?:\w+n['’]?t|\bcannot|\bnot|\bnever|\bnothing|\bno)"
@@ -82,13 +83,15 @@ LEAST_AFTER = re.compile(
 AROUND_AFTER = re.compile(r"\s*(?:or so\b|-?ish\b)", re.I)
 RANGE = re.compile(r"\s*(?:(?P<dash>to|-|–|—)|and|&)\s*", re.I)
 RANGE_BEFORE = re.compile(r"(?<!\w)(?:(?P<between>between)|from)\s+$", re.I)
-LEAST_OF_BARE_RANGE = 100  # "laptop 500-700" has prices, "jeans 32-34" sizes
+LEAST_BARE = (
+    100  # "laptop 500-700" and "camera around 300" have prices, "jeans 32-34" and "monitor around 27" sizes
+)
 END = re.compile(r"[\s.,!?]*$")
 SEEN_BEFORE = 80  # characters before an amount that are looked at
 AROUND_SHARE = 0.2
 OLDEST_CHILD = 12  # "girls over 10" says an age, "gift for my niece under 15" a price
 YEARS, SINCE = range(1900, 2036), re.compile(r"from|since|over", re.I)
-PRICED = re.compile(r"max|budget|limit|price", re.I)
+PRICED = re.compile(r"max|budget|limit|price|fiver|tenner", re.I)
 CHEAP = r"cheap(?:er|est)?(?!\s+than)|budget|affordable|inexpensive|low[- ]cost|reasonably priced"
 DEAR = r"premium|luxury|luxurious|high[- ]end|upmarket|expensive|pricey|costly"
 PRICE_WORDS = (
@@ -213,7 +216,7 @@ def _range(text: str, first: Money, second: Money) -> Limit | None:
     joined = RANGE.fullmatch(text, first.end, second.start)
     opened = RANGE_BEFORE.search(text, max(0, first.start - SEEN_BEFORE), first.start)
     currency = first.currency or second.currency
-    large = second.amount > first.amount >= LEAST_OF_BARE_RANGE and first.amount not in YEARS
+    large = second.amount > first.amount >= LEAST_BARE and first.amount not in YEARS
     said = currency or (large and END.match(text, second.end))
     if not joined or not ((joined["dash"] and (opened or said)) or (opened and opened["between"])):
         return None
@@ -224,7 +227,7 @@ def _range(text: str, first: Money, second: Money) -> Limit | None:
 def _one_sided(text: str, money: Money) -> Limit | None:
     """The limit that the words before or after an amount make of it; at most the amount that a query ends with."""
     if before := BEFORE.search(text, max(0, money.start - SEEN_BEFORE), money.start):
-        return _limit_before(before, money)
+        return _limit_before(text, before, money)
     if after := MOST_AFTER.match(text, money.end):
         bare = money.currency is None and not BARE_AFTER.match(after[0])
         return None if bare else Limit(money.start, after.end(), None, money.amount, money.currency)
@@ -242,12 +245,14 @@ def _one_sided(text: str, money: Money) -> Limit | None:
     )
 
 
-def _limit_before(before: re.Match[str], money: Money) -> Limit | None:
+def _limit_before(text: str, before: re.Match[str], money: Money) -> Limit | None:
     """The limit that words before an amount make; not more than is at most."""
     start, end, amount, currency = before.start(), money.end, money.amount, money.currency
-    if (before["around"] or before["spent"]) and not currency:
+    near = before["around"] or (before["spent"] and NEARLY.search(before[0]))
+    bare = money.amount >= LEAST_BARE and NEARLY.search(before[0]) and END.match(text, end)
+    if (near or before["spent"]) and not (currency or bare):
         return None
-    if before["around"] and not before["negated"]:
+    if near and not before["negated"]:
         return _about(start, end, money)
     at_most = bool(before["least"]) == bool(before["negated"])
     return Limit(start, end, None if at_most else amount, amount if at_most else None, currency)
@@ -260,7 +265,9 @@ def _about(start: int, end: int, money: Money) -> Limit:
 
 def _may_be_age(text: str, limit: Limit) -> bool:
     """Whether amounts without a currency can be the ages of children."""
-    return max(limit.low or 0, limit.high or 0) <= OLDEST_CHILD and not PRICED.match(text, limit.start)
+    return max(limit.low or 0, limit.high or 0) <= OLDEST_CHILD and not PRICED.search(
+        text, limit.start, limit.end
+    )
 
 
 def _may_be_price(text: str, limit: Limit, sold: tuple[float, float]) -> bool:

@@ -12,6 +12,7 @@ MEANS_ANOTHER_THING = re.compile(
     r"(?:that|which|they|it|not|never|to|will|won['’]t|don['’]t|doesn['’]t|can['’]t) fall|"
     r"spring (?:onions?|loaded|rolls?|clean(?:ing|s)?)|black (?:tie|friday)|red carpet|snow globes?|works? (?:with|for|in)|"
     r"(?:that|which|will|would|should|can|must|does) work|(?:way|commute|walk|cycle|drive) to work|"
+    r"(?:(?:goes?|going|worn|wear|match(?:es|ing)?|paired|combined?) with|to match)\b[^,.;:!?]*|"
     r"sand (?:pits?|box(?:es)?|castles?)|mint (?:tea|flavou?r|condition)|coral reefs?)\b",
     re.I,
 )
