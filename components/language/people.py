@@ -40,6 +40,10 @@ NAMES: dict[Audiences, str] = {
 WHO = {name.replace("-", ""): audiences for audiences, names in NAMES.items() for name in names.split()}
 GENERIC = {name for audiences in (CHILDREN, TEENAGERS) for name in NAMES[audiences].split()}
 SIBLINGS = {"sister", "sis", "brother", "bro"}
+OFFSPRING = {
+    "daughter", "granddaughter", "grandaughter", "stepdaughter", "goddaughter", "niece",
+    "son", "grandson", "stepson", "godson", "nephew",
+}  # fmt: skip
 NOBODY = re.compile(
     r"\b(?:(?:boyfriend|girlfriend|mom|dad) (?:jeans|fit|shirt|blazer|cardigan|shorts|hat|cap|shoes|trainers|sneakers)|"
     r"baby (?:blue|pink|dolls?)|couple of|twin (?:sets?|beds?|packs?)|kid (?:leather|gloves)|mother[- ]of[- ]pearl|father christmas|mother nature|"
@@ -47,7 +51,7 @@ NOBODY = re.compile(
     re.I,
 )
 AGE = re.compile(
-    r"\b(\d{1,2})[- ]?(?:(?:years?|yrs?)[- ]?olds?|yo)\b|\baged? (\d{1,2})\b|\b(?:is|turns|turning|turned) (\d{1,2})(?![\w%]|\s?[$€£])|"
+    r"\b(\d{1,2})[- ]?(?:(?:years?|yrs?)[- ]?olds?|yo)\b|\baged? (\d{1,2})\b|\b(?:is|(?:she|he)['’]s|turns|turning|turned) (\d{1,2})(?![\w%]|\s?[$€£])|"
     r"\bunder[- ](\d{1,2})s\b",
     re.I,
 )
@@ -189,16 +193,22 @@ def _named(words: Sequence[str]) -> tuple[Audiences | None, Audiences]:
     children = [person for person in meant if person.audiences and person.audiences <= CHILDREN]
     if any(person.name not in GENERIC for person in children):
         meant = [person for person in meant if person.name not in GENERIC]
-    age = CHILDREN if children else _age_in(" ".join(words))
+    age = _age_in(" ".join(words))
     audiences: Audiences = frozenset().union(
-        *(
-            (age and person.audiences & age) or person.audiences
-            if person.name in SIBLINGS
-            else person.audiences
-            for person in meant
-        )
+        *(_at_age(person, CHILDREN if children else None, age) for person in meant)
     )
     return audiences if meant else None, frozenset().union(*(person.audiences for person in refused))
+
+
+def _at_age(person: Person, company: Audiences | None, age: Audiences | None) -> Audiences:
+    """Audiences of somebody who may be a child or grown up: by the company, else by the age that is told."""
+    if person.name in SIBLINGS:
+        known = company or age
+    elif person.name in OFFSPRING and age and age.isdisjoint(person.audiences):
+        return age & (frozenset({WOMEN}) if GIRLS in person.audiences else frozenset({MEN}))
+    else:
+        known = None
+    return (known and person.audiences & known) or person.audiences
 
 
 def _owns(person: Person, people: Sequence[Person], words: Sequence[str]) -> bool:

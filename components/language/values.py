@@ -10,7 +10,7 @@ from components.language.vocabulary import BRAND, SEASON, WORD, Named, Vocabular
 MEANS_ANOTHER_THING = re.compile(
     r"\b(?:fall(?:s|ing)? (?:apart|in|off|asleep|down|out|on|over|into|through)|"
     r"(?:that|which|they|it|not|never|to|will|won['’]t|don['’]t|doesn['’]t|can['’]t) fall|"
-    r"spring (?:onions?|loaded|rolls?|clean(?:ing|s)?)|black (?:tie|friday)|red carpet|snow globes?|works? (?:with|for|in)|"
+    r"spring (?:onions?|loaded|rolls?|clean(?:ing|s)?)|black[- ](?:tie|friday)|red carpet|snow globes?|works? (?:with|for|in)|"
     r"(?:that|which|will|would|should|can|must|does) work|(?:way|commute|walk|cycle|drive) to work|"
     r"(?:(?:goes?|going|worn|wear|match(?:es|ing)?|paired|combined?) with|to match)\b[^,.;:!?]*|"
     r"sand (?:pits?|box(?:es)?|castles?)|mint (?:tea|flavou?r|condition)|coral reefs?)\b",
