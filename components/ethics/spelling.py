@@ -81,16 +81,22 @@ class Spelling:
 
     def _apart(self, word: str) -> str:
         """A word taken apart into the likeliest words of the lists and of English; itself where those are no English."""
-        best: list[tuple[float, list[str]]] = [(0.0, [])]
+        best = [(0.0, 0)]  # of the first letters: how rare their parts are, and where the last part begins
         for end in range(1, len(word) + 1):
             ways = [
-                (best[start][0] + self._rarity(part), [*best[start][1], part])
+                (best[start][0] + self._rarity(part), start)
                 for start in range(max(0, end - LONGEST_WORD), end)
                 if (part := word[start:end]) in self.ranks or part in self.english
             ]
-            best.append(min(ways, default=(math.inf, []), key=lambda way: way[0]))
-        rarity, parts = best[-1]
-        return " ".join(parts) if rarity < UNLIKELY * len(word) else word
+            best.append(min(ways, default=(math.inf, 0)))
+        if best[-1][0] >= UNLIKELY * len(word):
+            return word
+        parts, end = [], len(word)
+        while end:
+            start = best[end][1]
+            parts.append(word[start:end])
+            end = start
+        return " ".join(reversed(parts))
 
     def _rarity(self, word: str) -> float:
         """Nats by which a word surprises; one of the lists as much as its rank says by Zipf's law."""
