@@ -14,7 +14,6 @@ LOOK_ALIKE = str.maketrans(
 )
 DOTTED = re.compile(r"(?<![^\W_])[^\W_]([.\-_*])[^\W_](?:\1[^\W_])*(?![^\W_])")
 SPACED = re.compile(r"(?<!\S)\S(?: \S)+(?!\S)")
-SIGNED = re.compile(r"(?<=[^\W_])(?:[.,;:|/\\*~+_-]+\s*)(?=[^\W_]|$)")
 SIGN_AFTER = re.compile(r"(?<=[^\W_])[.,;:|/\\*~+_-]+(?=\s*(?:[^\W_]|$))")
 STRETCHED = re.compile(r"([^\W\d_])\1{2,}", re.I)
 LETTER_FOR = re.compile(r"[013457@$]|[!|](?=\w)")

@@ -202,13 +202,13 @@ def _named(words: Sequence[str]) -> tuple[Audiences | None, Audiences]:
 
 def _at_age(person: Person, company: Audiences | None, age: Audiences | None) -> Audiences:
     """Audiences of somebody who may be a child or grown up: by the company, else by the age that is told."""
+    known = age
     if person.name in SIBLINGS:
         known = company or age
-    elif person.name in OFFSPRING and age and age.isdisjoint(person.audiences):
-        return age & (frozenset({WOMEN}) if GIRLS in person.audiences else frozenset({MEN}))
-    else:
-        known = None
-    return (known and person.audiences & known) or person.audiences
+    elif person.name not in OFFSPRING:
+        return person.audiences
+    grown = WOMEN if GIRLS in person.audiences else MEN
+    return (known and (person.audiences & known or known & {BABIES, grown})) or person.audiences
 
 
 def _owns(person: Person, people: Sequence[Person], words: Sequence[str]) -> bool:

@@ -83,9 +83,8 @@ LEAST_AFTER = re.compile(
 AROUND_AFTER = re.compile(r"\s*(?:or so\b|-?ish\b)", re.I)
 RANGE = re.compile(r"\s*(?:(?P<dash>to|-|–|—)|and|&)\s*", re.I)
 RANGE_BEFORE = re.compile(r"(?<!\w)(?:(?P<between>between)|from)\s+$", re.I)
-LEAST_BARE = (
-    100  # "laptop 500-700" and "camera around 300" have prices, "jeans 32-34" and "monitor around 27" sizes
-)
+# "laptop 500-700" and "camera around 300" have prices, "jeans 32-34" and "monitor around 27" sizes
+LEAST_BARE = 100
 END = re.compile(r"[\s.,!?]*$")
 SEEN_BEFORE = 80  # characters before an amount that are looked at
 AROUND_SHARE = 0.2
