@@ -1,6 +1,6 @@
 """SBERT finetuned on the judged shop of Chorus: on its catalogue, and on one half of the judged queries.
 
-python benchmarks/chorus_finetune.py --half 0 [--steps 800 --batch 128 --pairs 6000 --validation-steps 100]
+python benchmarks/chorus_finetune.py --half 0 [--steps 600 --batch 128 --pairs 6000 --validation-steps 100]
 
 Trains the model of which the queries of half 0 are asked, with those of half 1, and leaves it in .tandem/search. A killed
 run goes on from its last checkpoint. With validations, which take a GPU, a third of half 1 is not trained on: its
@@ -11,7 +11,6 @@ import argparse
 import hashlib
 import random
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ from components.language.pairs import RELEVANT_GRADE, attribute_pairs, title_pai
 from components.language.settings import LanguageSettings
 from components.language.text import item_texts
 from components.language.training import BEST as BEST_WEIGHTS
-from components.language.training import Figures, load_trained, train
+from components.language.training import Figures, load_trained, mean, train, validated
 
 CACHE = Path(".tandem") / "search"
 HEAD_TEXTS, CATALOGUE_PAIRS, NEVER = 1000, 650, 1000
@@ -118,8 +117,7 @@ def finetuned(
     torch.manual_seed(settings.seed)
     model = open_model(str(base))
     model.max_seq_length = settings.maximum_tokens
-    cuda = model.device.type == "cuda"
-    with nullcontext() if cuda else torch.autocast("cpu", dtype=torch.bfloat16, cache_enabled=False):
+    with torch.autocast("cpu", dtype=torch.bfloat16, cache_enabled=False):
         model = with_shorter_vectors(model, item_texts(items))
         before = judge(model) if chosen else {}
         attach(model, settings)
@@ -127,7 +125,7 @@ def finetuned(
         history = train(
             model, lessons(items, learnt, pairs), pairs_loss(model, settings), judge, before, work, settings
         )
-    print(before, [entry["eval_mean"] for entry in history if "eval_mean" in entry])
+    print(validated(history, mean(before)))
     load_trained(model, work / BEST_WEIGHTS)
     fold(model)
     model.save(str(folder), create_model_card=False)

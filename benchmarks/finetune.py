@@ -35,11 +35,11 @@ def weight_bytes(model: torch.nn.Module) -> int:
     """Bytes of all weights, with the scales of those that are quantised."""
     total = 0
     for value in [*model.parameters(), *model.buffers()]:
-        total += value.numel() * value.element_size()
+        total += value.nbytes
         state = getattr(value, "quant_state", None)
         if state is not None:
             scales = [state.absmax, *([state.state2.absmax] if state.nested else [])]
-            total += sum(scale.numel() * scale.element_size() for scale in scales)
+            total += sum(scale.nbytes for scale in scales)
     return total
 
 
@@ -51,7 +51,7 @@ def optimiser_bytes(checkpoint: Path) -> int:
 def tensor_bytes(kept: object) -> int:
     """Bytes of all tensors; optimisers in 8 bits keep theirs a level deeper."""
     if torch.is_tensor(kept):
-        return kept.numel() * kept.element_size()
+        return kept.nbytes
     return sum(map(tensor_bytes, kept.values())) if isinstance(kept, dict) else 0
 
 

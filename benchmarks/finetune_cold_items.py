@@ -24,7 +24,7 @@ from components.language.adapters import attach, fold
 from components.language.encoder import Encoder, open_model
 from components.language.losses import CombinedLoss, TasteLoss
 from components.language.settings import LanguageSettings
-from components.language.training import BEST, load_trained, losses, mean, train
+from components.language.training import BEST, load_trained, losses, mean, train, validated
 from components.language.work import fingerprint
 from components.recommender.cold_start import judge
 from components.recommender.interactions import Csr, Floats, Indices
@@ -77,7 +77,7 @@ def tune(
         load_trained(model, work / BEST)
     if settings.method == "lora":
         fold(model)
-    curve = [mean(before), *(entry["eval_mean"] for entry in history if "eval_mean" in entry)]
+    curve = validated(history, mean(before))
     typer.echo(f"validation NDCG@100 {curve[0]:.4f} before, {max(curve):.4f} at its best")
     return losses(history), curve
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from components.ethics.spelling import Spelling
 from components.language.text import MARKUP
+from components.language.words import PIECE
 
 LEET = str.maketrans("013457@$!|", "oieastasil")
 LOOK_ALIKE = str.maketrans(
@@ -18,7 +19,7 @@ SIGN_AFTER = re.compile(r"(?<=[^\W_])[.,;:|/\\*~+_-]+(?=\s*(?:[^\W_]|$))")
 STRETCHED = re.compile(r"([^\W\d_])\1{2,}", re.I)
 LETTER_FOR = re.compile(r"[013457@$]|[!|](?=\w)")
 DISGUISED = re.compile(r"[a-z][013457@$!|]+[a-z]|(?<!\w)[013457@$]+[a-z]", re.I)
-LETTERS, SIGNED_SHARE = re.compile(r"[^\W_]+"), 0.7
+SIGNED_SHARE = 0.7  # of words
 WORD = re.compile(r"[^\W_]{1,40}|[^\w\s]|_")
 
 
@@ -53,7 +54,8 @@ def plain(text: str) -> str:
     latin = unicodedata.normalize("NFKD", text).translate(LOOK_ALIKE).encode("ascii", "ignore").decode()
     whole = DOTTED.sub(lambda found: found[0].replace(found[1], ""), latin)
     whole = SPACED.sub(lambda found: found[0].replace(" ", ""), whole)
-    if len(SIGN_AFTER.findall(whole)) > SIGNED_SHARE * len(LETTERS.findall(whole)) > 2 * SIGNED_SHARE:
+    words = len(PIECE.findall(whole))
+    if words > 2 and len(SIGN_AFTER.findall(whole)) > SIGNED_SHARE * words:
         whole = SIGN_AFTER.sub(" ", whole)
     if DISGUISED.search(whole):
         whole = LETTER_FOR.sub(lambda found: found[0].translate(LEET), whole)

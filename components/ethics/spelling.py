@@ -10,8 +10,8 @@ from functools import cached_property
 from wordfreq import get_frequency_dict
 
 SIGNS = ".,;:!?\"'()[]"
-LETTERS = re.compile(r"[a-z]+")
-LONGEST_WORD, LONG_RUN = 20, 7  # letters
+LONG_RUN = re.compile(r"[a-z]{7,}")  # letters between signs that may be words without spaces
+LONGEST_WORD = 20  # letters
 UNLIKELY = 2.6  # nats a letter from which on parts are no English
 
 
@@ -35,7 +35,7 @@ class Spelling:
             length = next((n for n in (3, 2) if self._torn(_bare(tokens[:n]))), 1)
             word = "".join(_bare(tokens[:length]))
             if not word.isalpha():
-                found.append(LETTERS.sub(lambda run: self._run(run[0], known), tokens[0]))
+                found.append(LONG_RUN.sub(lambda run: self._run(run[0], known), tokens[0]))
             elif word in self.ranks or known(word):
                 found.append(tokens[0] if length == 1 else word)
             else:
@@ -69,9 +69,7 @@ class Spelling:
         )
 
     def _run(self, letters: str, known: Callable[[str], bool]) -> str:
-        """Letters that stand between signs: a long run may be words without spaces."""
-        fine = len(letters) < LONG_RUN or letters in self.ranks or known(letters)
-        return letters if fine else self._apart(letters)
+        return letters if letters in self.ranks or known(letters) else self._apart(letters)
 
     def _meant(self, word: str) -> str:
         if len(word) < 4:
@@ -100,9 +98,9 @@ class Spelling:
 
     def _rarity(self, word: str) -> float:
         """Nats by which a word surprises; one of the lists as much as its rank says by Zipf's law."""
-        ranked = self.ranks.get(word)
-        listed = math.inf if ranked is None else math.log((ranked + 1) * self.harmonic)
-        return min(listed, -math.log(self.english.get(word, 1e-12)))
+        rank, share = self.ranks.get(word), self.english.get(word)
+        listed = math.inf if rank is None else math.log((rank + 1) * self.harmonic)
+        return listed if share is None else min(listed, -math.log(share))
 
     @cached_property
     def english(self) -> dict[str, float]:

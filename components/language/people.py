@@ -40,9 +40,8 @@ NAMES: dict[Audiences, str] = {
 WHO = {name.replace("-", ""): audiences for audiences, names in NAMES.items() for name in names.split()}
 GENERIC = {name for audiences in (CHILDREN, TEENAGERS) for name in NAMES[audiences].split()}
 SIBLINGS = {"sister", "sis", "brother", "bro"}
-OFFSPRING = {
-    "daughter", "granddaughter", "grandaughter", "stepdaughter", "goddaughter", "niece",
-    "son", "grandson", "stepson", "godson", "nephew",
+OFFSPRING = {name for sex in (GIRLS, BOYS) for name in NAMES[frozenset({sex})].split()} - {
+    "girl", "schoolgirl", "boy", "schoolboy",
 }  # fmt: skip
 NOBODY = re.compile(
     r"\b(?:(?:boyfriend|girlfriend|mom|dad) (?:jeans|fit|shirt|blazer|cardigan|shorts|hat|cap|shoes|trainers|sneakers)|"
@@ -66,8 +65,8 @@ PRONOUNS = (
 )
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*['’]?|,")
 SENTENCE = re.compile(r"[.!?;]+(?:\s|$)")
-NOT = {"not", "no", "without", "except", "never", "unsuitable"}
-IS_NOT = re.compile(r"(?:is|are|was|were)n['’]?t", re.I)
+IS_NOT = {f"{verb}n{sign}t" for verb in ("is", "are", "was", "were") for sign in ("", "'", "’")}
+NOT = IS_NOT | {"not", "no", "without", "except", "never", "unsuitable"}
 MEANT = {"meant", "suitable", "intended", "made", "suited"}
 POSSESSIVES = {"my", "our", "your", "his", "her", "their"}
 OWN = POSSESSIVES | {"the", "a", "an", "to", "for"}
@@ -202,11 +201,9 @@ def _named(words: Sequence[str]) -> tuple[Audiences | None, Audiences]:
 
 def _at_age(person: Person, company: Audiences | None, age: Audiences | None) -> Audiences:
     """Audiences of somebody who may be a child or grown up: by the company, else by the age that is told."""
-    known = age
-    if person.name in SIBLINGS:
-        known = company or age
-    elif person.name not in OFFSPRING:
+    if person.name not in SIBLINGS | OFFSPRING:
         return person.audiences
+    known = (person.name in SIBLINGS and company) or age
     grown = WOMEN if GIRLS in person.audiences else MEN
     return (known and (person.audiences & known or known & {BABIES, grown})) or person.audiences
 
@@ -230,7 +227,7 @@ def _is_refused(place: int, words: Sequence[str]) -> bool:
     before = list(words[max(0, place - 4) : place])
     while before and before[-1] in OWN | MEANT:
         before.pop()
-    return bool(before) and (before[-1] in NOT or IS_NOT.fullmatch(before[-1]) is not None)
+    return bool(before) and before[-1] in NOT
 
 
 def _segments(words: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -61,8 +61,9 @@ AT_LEAST = (
     r"upwards? of|exceed(?:s|ing)?|>=?|≥"
 )
 SPENT = r"(?<!\d\s)for|have|got|spend"  # only before an amount that names its currency
-AROUND = r"around|about|approx(?:imately|\.)?|roughly|circa|ca\.|~"
-NEARLY = re.compile(r"\b(?:around|approx(?:imately|\.)?|roughly)", re.I)  # "about 300" may be a book about it
+NEARLY = r"around|approx(?:imately|\.)?|roughly"
+AROUND = rf"{NEARLY}|about|circa|ca\.|~"
+SURELY_AROUND = re.compile(rf"\b(?:{NEARLY})", re.I)  # "about 300" may be a book about it
 FILLING = r"(?:\s|:|\bis\b|\bof\b|\babout\b|\baround\b|\broughly\b|\bapprox\.?|\bonly\b|\bjust\b)*"
 NEGATED = (
     r"(?:(?:\w+n['’]?t|\bcannot|\bnot|\bnever|\bnothing|\bno)"
@@ -90,7 +91,7 @@ SEEN_BEFORE = 80  # characters before an amount that are looked at
 AROUND_SHARE = 0.2
 OLDEST_CHILD = 12  # "girls over 10" says an age, "gift for my niece under 15" a price
 YEARS, SINCE = range(1900, 2036), re.compile(r"from|since|over", re.I)
-PRICED = re.compile(r"max|budget|limit|price|fiver|tenner", re.I)
+PRICED = re.compile(rf"max|budget|limit|price|{'|'.join(SLANG)}", re.I)
 CHEAP = r"cheap(?:er|est)?(?!\s+than)|budget|affordable|inexpensive|low[- ]cost|reasonably priced"
 DEAR = r"premium|luxury|luxurious|high[- ]end|upmarket|expensive|pricey|costly"
 PRICE_WORDS = (
@@ -247,11 +248,11 @@ def _one_sided(text: str, money: Money) -> Limit | None:
 def _limit_before(text: str, before: re.Match[str], money: Money) -> Limit | None:
     """The limit that words before an amount make; not more than is at most."""
     start, end, amount, currency = before.start(), money.end, money.amount, money.currency
-    near = before["around"] or (before["spent"] and NEARLY.search(before[0]))
-    bare = money.amount >= LEAST_BARE and NEARLY.search(before[0]) and END.match(text, end)
-    if (near or before["spent"]) and not (currency or bare):
+    surely = SURELY_AROUND.search(before[0])
+    bare = surely and amount >= LEAST_BARE and END.match(text, end)
+    if (before["around"] or before["spent"]) and not (currency or bare):
         return None
-    if near and not before["negated"]:
+    if (before["around"] or (before["spent"] and surely)) and not before["negated"]:
         return _about(start, end, money)
     at_most = bool(before["least"]) == bool(before["negated"])
     return Limit(start, end, None if at_most else amount, amount if at_most else None, currency)

@@ -101,9 +101,14 @@ class Keeper(TrainerCallback):  # type: ignore[misc]
                     shutil.rmtree(older)
 
 
+def validated(history: History, before: float) -> list[float]:
+    """The mean figure before training and at each validation."""
+    return [before, *(entry["eval_mean"] for entry in history if "eval_mean" in entry)]
+
+
 def validations_since_best(history: History, before: float) -> int:
     """How many validations came after the first of the best figure; the figure before training is one too."""
-    figures = [before, *(entry["eval_mean"] for entry in history if "eval_mean" in entry)]
+    figures = validated(history, before)
     return len(figures) - 1 - figures.index(max(figures))
 
 

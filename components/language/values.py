@@ -20,7 +20,7 @@ IMITATED, IMITATION = {"faux", "fake", "imitation", "artificial", "synthetic"}, 
 TOPIC = {"for", "about", "of", "on", "like", "to", "than", "with", "as", "vs"}  # ink <for> hp
 ARTICLES = {"a", "an", "the"}
 RELATIVES = {"brother", "father", "mother", "sister"}
-REFUSING = {
+REFUSING = IS_NOT | {
     "no", "not", "non", "without", "except", "never", "nothing", "neither", "nor", "instead", "apart", "avoid", "avoids",
     "hate", "hates", "dislike", "dislikes", "allergic",
 }  # fmt: skip
@@ -144,7 +144,7 @@ def _refused_before(query: str, start: int, end: int) -> tuple[int, int] | None:
     while said and said[-1] in BETWEEN and tuple(said[-2:]) not in PAIRS:
         said.pop()
     pair = tuple(said[-2:])
-    if said and (said[-1] in REFUSING or IS_NOT.fullmatch(said[-1])):
+    if said and said[-1] in REFUSING:
         return before[len(said) - 1].start(), end
     if pair in PAIRS or pair in BUT:
         return before[len(said) - 2].start(), end
