@@ -18,6 +18,7 @@ from components.language.words import compounds, letters_alone, parts, unstemmed
 Scores = NDArray[np.floating]
 MEAN_LENGTH, SPELLING = "mean_length.json", "spelling.json"
 SATURATION = 0.6  # k1: a word said again in so short a text adds little
+SMALLEST = 1e-9
 SHORTEST_PART = 4  # letters of a word that is run together with another; "carpet" is no car and no pet
 
 
@@ -107,42 +108,72 @@ class Lexical:
 
     def _texts_with(self, word: str) -> NDArray[np.integer]:
         """Rows of the index that have a word (n,)."""
-        number, scores = self.retriever.vocab_dict.get(word), self.retriever.scores
-        if number is None:
-            return np.empty(0, np.int64)
-        start, end = scores["indptr"][number : number + 2]
-        return scores["indices"][start:end]
+        return self.retriever.scores["indices"][self._postings(word)]
 
-    def query_words(self, query: str, known: Container[str] | None = None) -> list[str]:
-        """The words of a query with compounds, and of unknown ones the two that they are made of.
+    def _postings(self, word: str) -> slice:
+        number = self.retriever.vocab_dict.get(word)
+        return slice(0) if number is None else slice(*self.retriever.scores["indptr"][number : number + 2])
+
+    def asked_words(self, query: str, known: Container[str] | None = None) -> list[str]:
+        """The words of a query; for an unknown one the two that it is made of, where it is.
 
         known: words that texts have, those of the index where none are given.
         """
         known = self.retriever.vocab_dict if known is None else known
-        unknown = (word for word in unstemmed(query) if self.stemmer.stemWord(word) not in known)
-        return [
-            *self.words(query),
-            *compounds(query, self.stemmer, known),
-            *(part for word in unknown for part in parts(word, self.stemmer, known, SHORTEST_PART)),
-        ]
+
+        def asked(word: str) -> list[str]:
+            stem = self.stemmer.stemWord(word)
+            return [stem] if stem in known else parts(word, self.stemmer, known, SHORTEST_PART) or [stem]
+
+        return [stem for word in unstemmed(query) for stem in asked(word)]
+
+    def query_words(self, query: str, known: Container[str] | None = None) -> list[str]:
+        """The words that are looked for: those of the query, and those that two neighbours make together.
+
+        known: words that texts have, those of the index where none are given.
+        """
+        known = self.retriever.vocab_dict if known is None else known
+        return self.asked_words(query, known) + compounds(query, self.stemmer, known)
 
     def scores(self, query: str) -> NDArray[np.float32]:
-        """Score every item (i,); zero where no word of the query stands in its text."""
-        return self.scores_of(self.query_words(query))
+        """How much of a query the words of every item say (i,): 1 for as much as can be said, 0 for no word."""
+        return shares(
+            self.scores_of(self.query_words(query)), list(map(self.best_of, self.asked_words(query)))
+        )
+
+    def best_of(self, word: str) -> float:
+        """The BM25 of the item that says a word best; 0 where none has it."""
+        return float(self.retriever.scores["data"][self._postings(word)].max(initial=0))
 
     def scores_of(self, words: Sequence[str]) -> NDArray[np.float32]:
-        """Score every item (i,) by words as `query_words` gives them."""
+        """BM25 of every item (i,) for words as `query_words` gives them."""
         known = [word for word in words if word in self.retriever.vocab_dict]
         if not known:
             return np.zeros(self.retriever.scores["num_docs"], dtype=np.float32)
         return np.asarray(self.retriever.get_scores(known), dtype=np.float32)
 
 
-def hybrid(lexical: Scores, similarities: Scores, weight: float) -> Scores:
-    """Mix scores by words and by vectors, (i,) or (q, i): `weight` is the share of the words.
+def shares(scores: NDArray[np.float32], best: Sequence[float]) -> NDArray[np.float32]:
+    """BM25 scores as shares of what an item would have that says each word as well as any item does.
 
-    BM25 has no upper bound, so each query's scores are divided by their largest.
+    best: of each word of the query, the score of the item that says it best; where none does, 0: such a word counts as
+    much as the others in the mean.
     """
-    largest = np.maximum(lexical.max(axis=-1, keepdims=True), 1e-9)
-    mixed: Scores = weight * lexical / largest + (1 - weight) * similarities
+    known = [score for score in best if score]
+    most = sum(known) * len(best) / max(1, len(known))
+    return scores / np.float32(max(most, scores.max(initial=0), SMALLEST))
+
+
+def hybrid(lexical: Scores, similarities: Scores, weight: float) -> Scores:
+    """Mix scores by words and by vectors, (i,) or (q, i).
+
+    `weight` is the share of the words where an item says all of the query. Where the best says a part, their share is
+    less by the square of it: no item says both words of "gaming laptop" in a shop that writes notebook, and what says
+    one of them is a worse answer than what means both.
+
+    lexical: how much of the query each item says, at most 1. similarities: cosines.
+    """
+    said = lexical.max(axis=-1, keepdims=True)
+    share = weight * said**2
+    mixed: Scores = share * lexical / np.maximum(said, SMALLEST) + (1 - share) * similarities
     return mixed

@@ -1,13 +1,14 @@
 """BM25 over a built index and the texts put since, by the built index's statistics."""
 
 from collections import ChainMap, Counter, defaultdict
+from collections.abc import Sequence
 from math import log
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components.language.lexical import Lexical
+from components.language.lexical import Lexical, shares
 
 
 class LiveWords:
@@ -53,8 +54,11 @@ class LiveWords:
         return self.lexical.query_words(query, self._known)
 
     def scores(self, query: str) -> NDArray[np.float32]:
-        """Score every item (i,); zero where no word of the query stands in its text."""
-        words = self.query_words(query)
+        """How much of a query the words of every item say (i,): 1 for as much as can be said, 0 for no word."""
+        asked = self.lexical.asked_words(query, self._known)
+        return shares(self._scores_of(self.query_words(query)), list(map(self._best_of, asked)))
+
+    def _scores_of(self, words: Sequence[str]) -> NDArray[np.float32]:
         built = self.lexical.scores_of(words)
         if not self._words:
             return built
@@ -66,6 +70,9 @@ class LiveWords:
             if held:
                 scores[list(held)] += np.fromiter(held.values(), np.float32, len(held))
         return scores
+
+    def _best_of(self, word: str) -> float:
+        return max([self.lexical.best_of(word), *self._weights.get(word, {}).values()])
 
     def _rarity(self, word: str) -> float:
         retriever = self.lexical.retriever

@@ -18,7 +18,7 @@ from components.language.text import matched_texts
 from components.stage import digest
 from tests.language.conftest import garments
 
-LARGE = st.floats(0, 1e4, width=32)
+SHARE = st.floats(0, 1, width=32)
 COSINE = st.floats(-1, 1, width=32)
 
 
@@ -155,7 +155,7 @@ def test_items_without_any_word_that_can_be_matched_score_nothing(texts):
 
 
 @given(
-    arrays(np.float32, (3, 5), elements=LARGE), arrays(np.float32, (3, 5), elements=COSINE), st.floats(0, 1)
+    arrays(np.float32, (3, 5), elements=SHARE), arrays(np.float32, (3, 5), elements=COSINE), st.floats(0, 1)
 )
 def test_the_hybrid_stays_between_words_and_vectors(words, similarities, weight):
     mixed = hybrid(words, similarities, weight)
@@ -165,10 +165,41 @@ def test_the_hybrid_stays_between_words_and_vectors(words, similarities, weight)
     assert (mixed >= -1 - 1e-5).all() and (mixed <= 1 + 1e-5).all()
 
 
-@given(arrays(np.float32, 5, elements=LARGE), arrays(np.float32, 5, elements=COSINE))
+@given(arrays(np.float32, 5, elements=SHARE), arrays(np.float32, 5, elements=COSINE))
 def test_at_its_ends_the_hybrid_ranks_by_one_alone(words, similarities):
+    words = np.append(words, np.float32(1))
+    similarities = np.append(similarities, np.float32(0))
     np.testing.assert_allclose(hybrid(words, similarities, 0), similarities, atol=1e-6)
     assert (np.diff(hybrid(words, similarities, 1)[np.argsort(words, kind="stable")]) >= 0).all()
+
+
+def test_meaning_decides_where_no_item_says_all_words_of_a_query():
+    shelf = ["Gaming headset", "Laptop bag", "Laptop lock", "Asus TUF notebook for gamers", "Board game"]
+    scores = Lexical.build(shelf).scores("gaming laptop")
+    similarities = np.array([0.3, 0.35, 0.25, 0.6, 0.1], np.float32)
+    assert scores.max() < 0.7
+    assert hybrid(scores, similarities, 0.7).argmax() == 3
+    said = Lexical.build([*shelf, "Gaming laptop stand"]).scores("gaming laptop")
+    assert hybrid(said, np.append(similarities, np.float32(0.4)), 0.7).argmax() == 5
+
+
+@pytest.mark.parametrize(
+    ("query", "least", "most"),
+    [
+        ("leather", 1, 1), ("leather boots", 0.99, 1), ("boots of leather for the rain", 0.5, 0.75),
+        ("smart watch", 1, 1), ("smartwatch", 1, 1), ("rainboots", 0.5, 0.8), ("leather xylophone", 0.3, 0.55),
+        ("xylophone", 0, 0), ("", 0, 0),
+    ],
+)  # fmt: skip
+def test_words_score_by_how_much_of_the_query_they_say(query, least, most):
+    scores = Lexical.build(["Leather boots", "Rain cape", "Kids smartwatch", "A smart watch"]).scores(query)
+    assert least <= scores.max().round(4) <= most
+
+
+@given(st.text("abc de", max_size=12), st.lists(st.text("abc de", max_size=12), min_size=1, max_size=5))
+def test_scores_by_words_are_shares(query, texts):
+    scores = Lexical.build(texts).scores(query)
+    assert ((scores >= 0) & (scores <= 1)).all()
 
 
 def test_the_same_texts_make_the_same_bytes_in_another_process(tmp_path: Path) -> None:

@@ -38,3 +38,17 @@ def test_a_text_put_again_is_matched_by_its_new_words_alone(live: LiveWords) -> 
     assert live.scores("blue").argmax() == 0
     assert not live.scores("absorbent").any()
     np.testing.assert_array_equal(live.scores("boots") > 0, [False, False, False, True])
+
+
+@pytest.mark.parametrize(
+    "query", ["leather boots", "superdry jacket", "superdry leather", "xylophone", "towel"]
+)
+def test_new_items_say_as_much_of_a_query_as_built_ones(live: LiveWords, query: str) -> None:
+    """Where every text is put again, the same text says the same share."""
+    before = live.scores(query)
+    for row, text in enumerate(BUILT):
+        live.put(row, text)
+    np.testing.assert_allclose(live.scores(query), before, atol=1e-6)
+    live.put(4, "Superdry jacket")
+    assert live.scores("superdry jacket").max() == 1
+    assert 0.3 < live.scores("superdry leather").max() < 0.7
