@@ -39,25 +39,35 @@ NAMES: dict[Audiences, str] = {
 }  # fmt: skip
 WHO = {name.replace("-", ""): audiences for audiences, names in NAMES.items() for name in names.split()}
 GENERIC = {name for audiences in (CHILDREN, TEENAGERS) for name in NAMES[audiences].split()}
-SIBLINGS = {"sister", "sis", "brother", "bro"}
+OF_ANY_AGE = {
+    name for audiences in ({GIRLS, WOMEN}, {BOYS, MEN}) for name in NAMES[frozenset(audiences)].split()
+}
 OFFSPRING = {name for sex in (GIRLS, BOYS) for name in NAMES[frozenset({sex})].split()} - {
     "girl", "schoolgirl", "boy", "schoolboy",
 }  # fmt: skip
 NOBODY = re.compile(
-    r"\b(?:(?:boyfriend|girlfriend|mom|dad) (?:jeans|fit|shirt|blazer|cardigan|shorts|hat|cap|shoes|trainers|sneakers)|"
+    r"\b(?:(?:boyfriend|girlfriend|mom|mum|dad|grand(?:d?ad|pa)) "
+    r"(?:jeans|fit|shirt|blazer|cardigan|collar|shorts|hat|cap|shoes|trainers|sneakers)|"
     r"baby (?:blue|pink|dolls?)|couple of|twin (?:sets?|beds?|packs?)|kid (?:leather|gloves)|mother[- ]of[- ]pearl|father christmas|mother nature|"
     r"lady ?(?:bugs?|birds?)|brother (?:sewing|printers?)|boy ?scouts?|girl ?guides?)\b",
     re.I,
 )
+TO = r"\s?(?:-|–|to)\s?"
+NOT_LASTING = r"(?<!last )(?<!lasts )(?<!\S)"
+NO_SPAN = r"(?!\s+(?:of|ago|in|warrant|guarantee|batter|life|experience))"
 AGE = re.compile(
-    r"\b(\d{1,2})[- ]?(?:(?:years?|yrs?)[- ]?olds?|yo)\b|\baged? (\d{1,2})\b|\b(?:is|(?:she|he)['’]s|turns|turning|turned) (\d{1,2})(?![\w%]|\s?[$€£])|"
-    r"\bunder[- ](\d{1,2})s\b",
+    r"\b(\d{1,2})[- ]?(?:(?:years?|yrs?)[- ]?olds?|yo)\b|\bage[ds]? (\d{1,2})\b|\b(?:is|(?:she|he)['’]s|turns|turning|turned) (\d{1,2})(?![\w%]|\s?[$€£])|"
+    r"\bunder[- ](\d{1,2})s\b|\b(?:girl|boy|lad|lass|lassie|child|kid) of (\d{1,2})\b|"
+    rf"{NOT_LASTING}(\d|1[0-5]){TO}\d{{1,2}}[- ]?(?:years?|yrs?)\b{NO_SPAN}",
     re.I,
 )
 YOUNG_ADULT = re.compile(r"\byoung adults?\b", re.I)
 LITTLE_ONE = re.compile(r"\b(?:little|wee) ones?\b", re.I)
 IN_LAW = re.compile(r"\b(\w+?)s?[- ]in[- ]law", re.I)
-MONTHS = re.compile(r"\b\d{1,2}[- ]?months?[- ]?olds?\b", re.I)
+MONTHS = re.compile(
+    rf"\b\d{{1,2}}[- ]?months?[- ]?olds?\b|{NOT_LASTING}\d{{1,2}}{TO}\d{{1,2}}[- ]?(?:months?|mths?|mos)\b{NO_SPAN}",
+    re.I,
+)
 BABIES_ALONE: Audiences = frozenset({BABIES})
 PRONOUNS = (
     ({"she", "her", "hers"}, frozenset({GIRLS, WOMEN})),
@@ -200,10 +210,10 @@ def _named(words: Sequence[str]) -> tuple[Audiences | None, Audiences]:
 
 
 def _at_age(person: Person, company: Audiences | None, age: Audiences | None) -> Audiences:
-    """Audiences of somebody who may be a child or grown up: by the company, else by the age that is told."""
-    if person.name not in SIBLINGS | OFFSPRING:
-        return person.audiences
-    known = (person.name in SIBLINGS and company) or age
+    """Audiences of somebody of an age; of who may be a child or grown up, by the company, else by the age."""
+    if person.name not in OF_ANY_AGE | OFFSPRING:
+        return (age and person.audiences & age) or person.audiences
+    known = (person.name in OF_ANY_AGE and company) or age
     grown = WOMEN if GIRLS in person.audiences else MEN
     return (known and (person.audiences & known or known & {BABIES, grown})) or person.audiences
 

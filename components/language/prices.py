@@ -49,7 +49,7 @@ AMOUNT = rf"(?<![\w.,])(?:{SPACED}|{DIGITS})(?![.,]?\d)|(?<!\w)(?:{WRITTEN}|a\s(
 MONEY = re.compile(
     rf"(?:(?P<before>{CURRENCY})\s?)?(?P<amount>{AMOUNT})(?P<thousands>k(?!\w))?(?!\s?-?\s?(?:{UNIT})(?!\w))"
     rf"(?!\s*(?:to|-|–|and)\s*\d+\s?-?\s?(?:{UNIT})(?!\w))"
-    rf"(?P<more>\+?)(?:(?<=\d)\s?(?P<after>{CURRENCY})|\s(?P<named>{CURRENCY})|(?![^\W\d]))(?P<still_more>\+?)",
+    rf"(?P<more>\+?)(?:(?<=\d)\s?(?P<after>{CURRENCY})|\s(?P<named>{CURRENCY})|(?!(?!ish\b)[^\W\d]))(?P<still_more>\+?)",
     re.I,
 )
 AT_MOST = (
@@ -247,7 +247,9 @@ def _one_sided(text: str, money: Money) -> Limit | None:
 
 def _limit_before(text: str, before: re.Match[str], money: Money) -> Limit | None:
     """The limit that words before an amount make; not more than is at most."""
-    start, end, amount, currency = before.start(), money.end, money.amount, money.currency
+    start, amount, currency = before.start(), money.amount, money.currency
+    nearly = AROUND_AFTER.match(text, money.end)
+    end = nearly.end() if nearly else money.end
     surely = SURELY_AROUND.search(before[0])
     bare = surely and amount >= LEAST_BARE and END.match(text, end)
     if (before["around"] or before["spent"]) and not (currency or bare):
