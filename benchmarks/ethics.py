@@ -4,7 +4,8 @@ python benchmarks/ethics.py [--json FILE]: for each rule the shares blocked wher
 blocked, areas under the curve with bootstrap intervals, the harmful requests in disguise, and milliseconds a query
 beyond the encoding. Each set is split in halves by a hash of its texts: the lists and settings were chosen with sight
 of the first halves, and what is printed is of the second ones. ethics_names.csv holds things that shops are asked for by
-name, harmful and harmless: shares blocked at the calibrated threshold.
+name, ethics_queries.csv queries by somebody who had not seen the lists, both harmful and harmless: shares blocked at the
+calibrated threshold.
 """
 
 import argparse
@@ -31,7 +32,7 @@ WORDS = re.compile(
     r"fraud|counterfeit|rape|porn|abuse|terror|stalk|blackmail|launder)",
     re.IGNORECASE,
 )
-NAMES = Path(__file__).with_name("ethics_names.csv")
+OURS = {name: Path(__file__).with_name(f"ethics_{name}.csv") for name in ("names", "queries")}
 PAIRS = {
     "harmbench": ("harmbench", "shop"),
     "advbench": ("advbench", "shop"),
@@ -155,9 +156,10 @@ def main() -> None:
             rule: {name: share(found[rule], limits[rule]) for name, found in disguised.items()}
             for rule in limits
         },
-        "names": {
-            kind: share(judge(asked.tolist(), ethics, encoder)["filter"], ethics.threshold)
-            for kind, asked in pd.read_csv(NAMES).groupby("kind")["query"]
+        "ours": {
+            f"{name}, {kind}": share(judge(asked.tolist(), ethics, encoder)["filter"], ethics.threshold)
+            for name, file in OURS.items()
+            for kind, asked in pd.read_csv(file).groupby("kind")["query"]
         },
         "moderation_average_precision": {
             rule: average_precision(scores["moderation_flagged"], scores["moderation_other"])
