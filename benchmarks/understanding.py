@@ -1,0 +1,75 @@
+"""Queries of shoppers, read as somebody expects who had not seen the rules: prices, for whom, seasons, what is refused.
+
+python benchmarks/understanding.py [--json FILE]: the share of the 150 queries of understanding.csv of which each is read
+as expected in the made-up fashion shop, its prices taken for dollars, and what was expected and read of the others.
+Of what is refused only whether something is left out counts.
+"""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from gifts import read_shop
+
+from components.language.lexical import Lexical
+from components.language.spelling import respelt
+from components.language.text import matched_texts, says
+from components.language.understanding import Understanding, understand
+from components.language.vocabulary import Vocabulary
+
+QUERIES = Path(__file__).with_suffix(".csv")
+Read = dict[str, Any]
+
+
+def expected(row: dict[str, Any], sold: set[str]) -> Read:
+    """What somebody expects of a query; of what is refused, whether any of it is sold."""
+    said = {name: sorted(row[name].split("|")) if row[name] else [] for name in ("departments", "seasons")}
+    prices = [float(row[name]) if row[name] else None for name in ("price_min", "price_max")]
+    refused = any(word and says(value, word) for word in row["refused"].split("|") for value in sold)
+    return {"prices": prices, **said, "refused": refused}
+
+
+def read(meant: Understanding) -> Read:
+    """The same of what was understood."""
+    return {
+        "prices": [meant.price_min, meant.price_max],
+        "departments": meant.filters.get("audience", []),
+        "seasons": meant.filters.get("season", []),
+        "refused": bool(meant.without),
+    }
+
+
+def main() -> None:
+    """Read the queries and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    items = read_shop()
+    vocabulary = replace(Vocabulary.of(items), currency="USD")
+    lexical = Lexical.build(matched_texts(items))
+    sold = {value for values in vocabulary.values.values() for value in values}
+    others, total = [], 0
+    rows = pd.read_csv(QUERIES, dtype=str, keep_default_na=False).to_dict("records")
+    right = dict.fromkeys(("prices", "departments", "seasons", "refused"), 0)
+    for row in rows:
+        query = str(row["query"])
+        meant = understand(respelt(query, lexical.misspelt(query)), vocabulary)
+        wanted, found = expected(row, sold), read(meant)
+        same = {name: wanted[name] == found[name] for name in right}
+        total += all(same.values())
+        for name in right:
+            right[name] += same[name]
+        if not all(same.values()):
+            told = {name: {"expected": wanted[name], "read": found[name]} for name in right if not same[name]}
+            others.append({"query": query, **told})
+    text = json.dumps({"queries": len(rows), "as_expected": total, **right, "others": others}, indent=1)
+    print(text)
+    if given.json:
+        given.json.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
