@@ -107,7 +107,10 @@ class Registry:
         """Register a model that is logged as a version that waits for its turn, and make it challenger; gives the version."""
         waiting = {STATE: CHALLENGER, PUBLISHER: publisher()}
         version = str(mlflow.register_model(source, self.name, tags=waiting | tags).version)
-        MlflowClient().set_registered_model_alias(self.name, CHALLENGER, version)
+        try:
+            MlflowClient().set_registered_model_alias(self.name, CHALLENGER, version)
+        except MlflowException:  # another challenger was decided on while MLflow moved the alias
+            MlflowClient().set_registered_model_alias(self.name, CHALLENGER, version)
         return version
 
     def wait_for_turn(self, version: str, minutes: float) -> None:

@@ -58,6 +58,8 @@ class Tutor(SentenceTransformerTrainer):  # type: ignore[misc]
         return value
 
     def _save(self, output_dir: str, **others: Any) -> None:
+        if not self.args.should_save:  # the Trainer calls it in every process
+            return
         Path(output_dir).mkdir(parents=True, exist_ok=True)
         save_trained(self.model, Path(output_dir) / WEIGHTS)
 
