@@ -1,6 +1,6 @@
 """SBERT finetuned on the judged shop of Chorus: on its catalogue, and on one half of the judged queries.
 
-python benchmarks/chorus_finetune.py --half 0 [--steps 600 --batch 128 --pairs 6000 --validation-steps 100]
+python benchmarks/chorus_finetune.py --half 0 [--seed 43] [--steps 600 --batch 128 --pairs 6000 --validation-steps 100]
 
 Trains the model of which the queries of half 0 are asked, with those of half 1, and leaves it in .tandem/search. A killed
 run goes on from its last checkpoint. With validations, which take a GPU, a third of half 1 is not trained on: its
@@ -54,12 +54,12 @@ def chooses(query: str) -> bool:
     return hashlib.sha256(query.encode()).digest()[1] % 3 == 0
 
 
-def lessons(items: pd.DataFrame, learnt: pd.DataFrame, count: int) -> pd.DataFrame:
+def lessons(items: pd.DataFrame, learnt: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
     """Anchors, positives and negatives: judged queries, and `count` titles and as many attributes of the catalogue.
 
     learnt: query, item_id, rating. A query's negative is an item that people found unfitting for it, where there is one.
     """
-    chance = random.Random(SETTINGS.seed)
+    chance = random.Random(seed)
     texts = dict(zip(items["item_id"], item_texts(items), strict=True))
     drawn = list(texts.values())
     learnt = learnt[learnt["item_id"].isin(texts)]
@@ -92,9 +92,9 @@ def judge_of(items: pd.DataFrame, half: int) -> Callable[[Any], Figures]:
     return judge
 
 
-def with_shorter_vectors(model: Any, texts: list[str]) -> Any:
+def with_shorter_vectors(model: Any, texts: list[str], seed: int) -> Any:
     """The model with a head that keeps the main directions of some of the texts."""
-    drawn = np.random.default_rng(SETTINGS.seed).permutation(len(texts))[:HEAD_TEXTS]
+    drawn = np.random.default_rng(seed).permutation(len(texts))[:HEAD_TEXTS]
     directions = main_directions(model, [texts[row] for row in drawn], SETTINGS.dimensions)
     shortened = with_head(model, directions)
     shortened.max_seq_length = SETTINGS.maximum_tokens
@@ -105,7 +105,7 @@ def finetuned(
     base: Path, half: int, settings: LanguageSettings = SETTINGS, pairs: int = CATALOGUE_PAIRS
 ) -> Path:
     """Folder of the model of which the queries of a half are asked; trained where it is not there."""
-    folder = CACHE / f"{base.name}-finetuned-{half}"
+    folder = CACHE / f"{base.name}-finetuned-{settings.seed}-{half}"
     if (folder / "modules.json").is_file():
         return folder
     items, ratings = chorus.read_items(), chorus.read_ratings()
@@ -118,13 +118,12 @@ def finetuned(
     model = open_model(str(base))
     model.max_seq_length = settings.maximum_tokens
     with torch.autocast("cpu", dtype=torch.bfloat16, cache_enabled=False):
-        model = with_shorter_vectors(model, item_texts(items))
+        model = with_shorter_vectors(model, item_texts(items), settings.seed)
         before = judge(model) if chosen else {}
         attach(model, settings)
-        work = CACHE / f"training-{half}"
-        history = train(
-            model, lessons(items, learnt, pairs), pairs_loss(model, settings), judge, before, work, settings
-        )
+        work = CACHE / f"training-{settings.seed}-{half}"
+        taught = lessons(items, learnt, pairs, settings.seed)
+        history = train(model, taught, pairs_loss(model, settings), judge, before, work, settings)
     print(validated(history, mean(before)))
     load_trained(model, work / BEST_WEIGHTS)
     fold(model)
@@ -137,12 +136,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=Path("data/packages/weights/all-mpnet-base-v2"))
     parser.add_argument("--half", type=int, choices=[0, 1], required=True)
+    parser.add_argument("--seed", type=int, default=SETTINGS.seed)
     parser.add_argument("--steps", type=int, default=SETTINGS.maximum_steps)
     parser.add_argument("--batch", type=int, default=SETTINGS.batch_size, help="pairs a step")
     parser.add_argument("--pairs", type=int, default=CATALOGUE_PAIRS, help="titles, and as many attributes")
     parser.add_argument("--validation-steps", type=int, default=NEVER, help="steps between validations")
     given = parser.parse_args()
     told = {
+        "seed": given.seed,
         "maximum_steps": given.steps,
         "batch_size": given.batch,
         "texts_at_once": max(given.batch, SETTINGS.texts_at_once),

@@ -133,11 +133,13 @@ def main(
     dimensions: int = 512,
     at_once: Annotated[int, typer.Option(help="Texts whose activations are held")] = 32,
     queries: Annotated[int, typer.Option(help="Validation queries, of all kinds")] = 90,
+    seed: int = 42,
     quick: Annotated[bool, typer.Option(help="Three steps of eight pairs")] = False,
     file: Annotated[Path | None, typer.Option("--json", help="Write the figures there")] = None,
 ) -> None:
     """Train by each method in a process of its own, one after the other."""
     settings = LanguageSettings(
+        seed=seed,
         dimensions=dimensions,
         nested_dimensions=[],
         batch_size=8 if quick else batch,

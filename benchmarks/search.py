@@ -1,6 +1,6 @@
 """Search of the judged shop of Chorus: words, vectors and their hybrid over the whole catalogue, unjudged = 0.
 
-python benchmarks/search.py --data chorus [--quick] [--json FILE]
+python benchmarks/search.py --data chorus [--quick] [--seed 43] [--json FILE]
 
 What the hybrid chooses (the share of words) it chooses by five-fold cross-validation over queries, the folds drawn by
 the hash of a query's text: a query's figure comes from a share that the other folds chose. Five draws of folds; a
@@ -23,7 +23,7 @@ import chorus
 import numpy as np
 import Stemmer
 import torch
-from chorus_finetune import CACHE, finetuned, half_of
+from chorus_finetune import CACHE, SETTINGS, finetuned, half_of
 from ethics_sets import mistype
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -177,19 +177,19 @@ def misspelt(asked: list[str]) -> list[str]:
 
 
 def finetuned_similarities(
-    base: Path, asked: list[str], halves: NDArray[np.int64], texts: list[str]
+    base: Path, seed: int, asked: list[str], halves: NDArray[np.int64], texts: list[str]
 ) -> Matrix:
     """Each query (q, i) as the model sees it that was finetuned on the catalogue and the other half of the queries."""
     found = np.zeros((len(asked), len(texts)), np.float32)
     for half in (0, 1):
-        folder = finetuned(base, half)
+        folder = finetuned(base, half, SETTINGS.model_copy(update={"seed": seed}))
         rows = np.flatnonzero(halves == half)
         queries = query_model_of(folder).encode([asked[row] for row in rows], batch_size=1)
         found[rows] = queries @ read_items(folder, texts).T
     return found
 
 
-def measure(model: Path, quick: bool) -> dict[str, Any]:
+def measure(model: Path, quick: bool, seed: int) -> dict[str, Any]:
     """Every row of the table."""
     items = chorus.read_items()
     asked, grades = grade_matrix(chorus.read_judged(), items["item_id"])
@@ -206,7 +206,7 @@ def measure(model: Path, quick: bool) -> dict[str, Any]:
         "MPNet 768": queries @ whole.T,
         "MPNet 512": unit(queries @ head) @ vectors.T,
         "MPNet 512, 8-bit queries": unit(query_model.encode(asked, batch_size=1) @ head) @ vectors.T,
-        "finetuned 512, 8-bit queries": finetuned_similarities(model, asked, halves, texts),
+        "finetuned 512, 8-bit queries": finetuned_similarities(model, seed, asked, halves, texts),
     }
     rows = {kind: by_query(scores, grades) for kind, scores in peers(texts, asked, quick).items()}
     rows["words"] = by_query(words, grades)
@@ -217,7 +217,7 @@ def measure(model: Path, quick: bool) -> dict[str, Any]:
     tuned = list(similarities)[-1]
     best = f"hybrid, {tuned}"
     typed = [respelt(text, lexical.misspelt(text)) for text in misspelt(asked)]
-    slips = finetuned_similarities(model, typed, halves, texts)
+    slips = finetuned_similarities(model, seed, typed, halves, texts)
     found = np.stack([lexical.scores(text) for text in typed])
     middle = float(np.median(shares[tuned]))
     rows["words, a typing error"] = by_query(found, grades)
@@ -261,9 +261,10 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="without the peer over characters, fewer timings"
     )
+    parser.add_argument("--seed", type=int, default=SETTINGS.seed, help="of the finetuned models")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    result = measure(given.model, given.quick)
+    result = measure(given.model, given.quick, given.seed)
     for kind, figures in result["table"].items():
         cells = "  ".join(f"{mean:.3f} [{low:.3f}, {high:.3f}]" for mean, low, high in figures.values())
         print(f"{kind:36} {cells}")
