@@ -234,7 +234,7 @@ def _note(bundle: Bundle, question: Question, found: bool, fits_all: bool) -> st
 
 def _matches(bundle: Bundle, question: Question, items: Items, shown: Ranking) -> list[str]:
     """Why items fit a text: the values that it names, and the person's taste."""
-    said = set(bundle.words.query_words(question.meant.text))
+    said = bundle.words.query_words(question.meant.text)
     return [
         _why(_matched(bundle, item, question, said), liked)
         for item, liked in zip(items, shown.parts["taste"], strict=True)

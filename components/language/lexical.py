@@ -98,15 +98,15 @@ class Lexical:
     def _likeliest(self, word: str, near: Sequence[str], query: str) -> str:
         said = np.zeros(self.retriever.scores["num_docs"], np.int32)
         for other in self.words(query):
-            said[self._texts_with(other)] += 1
+            said[self.texts_with(other)] += 1
 
         def evidence(known: str) -> tuple[int, bool, int, str]:
-            together = int(said[self._texts_with(self.stemmer.stemWord(known))].sum())
+            together = int(said[self.texts_with(self.stemmer.stemWord(known))].sum())
             return together, known[0] == word[0], self.spelling.counts[known], known
 
         return max(near, key=evidence)
 
-    def _texts_with(self, word: str) -> NDArray[np.integer]:
+    def texts_with(self, word: str) -> NDArray[np.integer]:
         """Rows of the index that have a word (n,)."""
         return self.retriever.scores["indices"][self._postings(word)]
 
@@ -114,8 +114,10 @@ class Lexical:
         number = self.retriever.vocab_dict.get(word)
         return slice(0) if number is None else slice(*self.retriever.scores["indptr"][number : number + 2])
 
-    def asked_words(self, query: str, known: Container[str] | None = None) -> list[str]:
-        """The words of a query; for an unknown one the two that it is made of, where it is.
+    def asked_words(self, query: str, known: Container[str] | None = None) -> tuple[list[str], list[str]]:
+        """The words of a query, and those that two neighbours of them make together.
+
+        For an unknown word the two that it is made of, where it is.
 
         known: words that texts have, those of the index where none are given.
         """
@@ -125,28 +127,20 @@ class Lexical:
             stem = self.stemmer.stemWord(word)
             return [stem] if stem in known else parts(word, self.stemmer, known, SHORTEST_PART) or [stem]
 
-        return [stem for word in unstemmed(query) for stem in asked(word)]
-
-    def query_words(self, query: str, known: Container[str] | None = None) -> list[str]:
-        """The words that are looked for: those of the query, and those that two neighbours make together.
-
-        known: words that texts have, those of the index where none are given.
-        """
-        known = self.retriever.vocab_dict if known is None else known
-        return self.asked_words(query, known) + compounds(query, self.stemmer, known)
+        said = [stem for word in unstemmed(query) for stem in asked(word)]
+        return said, compounds(query, self.stemmer, known)
 
     def scores(self, query: str) -> NDArray[np.float32]:
         """How much of a query the words of every item say (i,): 1 for as much as can be said, 0 for no word."""
-        return shares(
-            self.scores_of(self.query_words(query)), list(map(self.best_of, self.asked_words(query)))
-        )
+        asked, together = self.asked_words(query)
+        return shares(self.scores_of(asked + together), list(map(self.best_of, asked)))
 
     def best_of(self, word: str) -> float:
         """The BM25 of the item that says a word best; 0 where none has it."""
         return float(self.retriever.scores["data"][self._postings(word)].max(initial=0))
 
     def scores_of(self, words: Sequence[str]) -> NDArray[np.float32]:
-        """BM25 of every item (i,) for words as `query_words` gives them."""
+        """BM25 of every item (i,) for words as `asked_words` gives them."""
         known = [word for word in words if word in self.retriever.vocab_dict]
         if not known:
             return np.zeros(self.retriever.scores["num_docs"], dtype=np.float32)

@@ -49,14 +49,15 @@ class LiveWords:
         """Words of a query that are misspelt, with what they may mean; none that a text has."""
         return self.lexical.misspelt(query, self._known)
 
-    def query_words(self, query: str) -> list[str]:
-        """The words of a query, by those of all texts."""
-        return self.lexical.query_words(query, self._known)
+    def query_words(self, query: str) -> set[str]:
+        """The words that are looked for: those of a query, and those that two neighbours of them make together."""
+        asked, together = self.lexical.asked_words(query, self._known)
+        return {*asked, *together}
 
     def scores(self, query: str) -> NDArray[np.float32]:
         """How much of a query the words of every item say (i,): 1 for as much as can be said, 0 for no word."""
-        asked = self.lexical.asked_words(query, self._known)
-        return shares(self._scores_of(self.query_words(query)), list(map(self._best_of, asked)))
+        asked, together = self.lexical.asked_words(query, self._known)
+        return shares(self._scores_of(asked + together), list(map(self._best_of, asked)))
 
     def _scores_of(self, words: Sequence[str]) -> NDArray[np.float32]:
         built = self.lexical.scores_of(words)
@@ -75,10 +76,7 @@ class LiveWords:
         return max([self.lexical.best_of(word), *self._weights.get(word, {}).values()])
 
     def _rarity(self, word: str) -> float:
-        retriever = self.lexical.retriever
-        number = retriever.vocab_dict.get(word)
-        starts = retriever.scores["indptr"]
-        held_by = 0 if number is None else int(starts[number + 1] - starts[number])
+        held_by = len(self.lexical.texts_with(word))
         return log(1 + (self._built - held_by + 0.5) / (held_by + 0.5))
 
     def _saturated(self, times: int, length: int) -> float:

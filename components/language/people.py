@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from text_to_num import text2num
+
 Audiences = frozenset[str]
 GIRLS, BOYS, BABIES = "girls", "boys", "babies"
 TEENS, WOMEN, MEN = "teens", "women", "men"
@@ -18,12 +20,12 @@ NAMES: dict[Audiences, str] = {
     frozenset({WOMEN}): (
         "women woman wife wives wifey missus mother stepmother mum mom mam mummy mommy mama stepmum stepmom "
         "grandmother grandma grannie granny gran nan nana nanna "
-        "girlfriend fiancee bride bridesmaid lady ladies aunt auntie aunty female "
+        "girlfriend fiancee bride bridesmaid lady ladies aunt auntie aunty female mrs mum-to-be mom-to-be "
         "daughter-in-law sister-in-law"
     ),
     frozenset({MEN}): (
         "men man husband hubby father stepfather dad daddy papa stepdad grandfather grandad granddad grandpa gramps "
-        "boyfriend fiance groom gentleman gentlemen gent guy bloke fella uncle male "
+        "boyfriend fiance groom groomsman groomsmen gentleman gentlemen gent guy bloke fella uncle male mr "
         "son-in-law brother-in-law"
     ),
     frozenset({GIRLS, WOMEN}): "sister sis lass lassie",
@@ -45,24 +47,63 @@ OF_ANY_AGE = {
 OFFSPRING = {name for sex in (GIRLS, BOYS) for name in NAMES[frozenset({sex})].split()} - {
     "girl", "schoolgirl", "boy", "schoolboy",
 }  # fmt: skip
+GROWN_UP = {
+    "wife", "wives", "wifey", "missus", "husband", "hubby", "girlfriend", "boyfriend", "fiancee", "fiance", "mumtobe", "momtobe",
+    "groomsman", "groomsmen",
+}  # fmt: skip
+SOMEBODY = f"(?:{'|'.join(sorted(WHO, key=len, reverse=True))})"
+WHOSE = r"(?:my|our|your|his|her|their|the|a|an)"
 NOBODY = re.compile(
     r"\b(?:(?:boyfriend|girlfriend|mom|mum|dad|grand(?:d?ad|pa)) "
     r"(?:jeans|fit|shirt|blazer|cardigan|collar|shorts|hat|cap|shoes|trainers|sneakers)|"
     r"baby (?:blue|pink|dolls?)|couple of|twin (?:sets?|beds?|packs?)|kid (?:leather|gloves)|mother[- ]of[- ]pearl|father christmas|mother nature|"
-    r"lady ?(?:bugs?|birds?)|brother (?:sewing|printers?)|boy ?scouts?|girl ?guides?)\b",
+    r"girl ?(?:boss(?:es)?|power)|mens sana|mr (?:and|&) mrs|mr men|lady ?(?:bugs?|birds?)|brother (?:sewing|printers?)|boy ?scouts?|girl ?guides?|"
+    # to be worn by somebody else: shoes for running after my toddler, a bag like my sister's, a bag that my son gives to her
+    r"for (?!(?:giv|keep|dress|mak|treat|surpris|spoil|pleas|teach)ing)\w+ing (?:(?:after|with|around|behind|to|at|up) )?"
+    rf"(?:my|our|his|her|their|the) (?:\w+ )?{SOMEBODY}s?|"
+    rf"(?:as|like|than) {WHOSE} {SOMEBODY}(?:['’]s?|s['’])(?! \w+['’])|"
+    rf"(?:{WHOSE} )?{SOMEBODY}s? (?:\w+ ){{0,2}}?gives?(?: it| them)?(?: to)?(?= {WHOSE} ))(?!\w)",
     re.I,
 )
+GUEST = re.compile(
+    rf"\b(?:{WHOSE} )?(?:\w+ )?{SOMEBODY}(?:['’]s?|s['’]) (?:\w+ )?(?:wedding|christening|baptism|funeral|engagement)\b|"
+    r"\bbaby shower\b",
+    re.I,
+)
+GIFT = re.compile(r"\b(?:gifts?|presents?)\b", re.I)
 TO = r"\s?(?:-|–|to)\s?"
 NOT_LASTING = r"(?<!last )(?<!lasts )(?<!\S)"
 NO_SPAN = r"(?!\s+(?:of|ago|in|warrant|guarantee|batter|life|experience))"
+NO_PERSON = "".join(
+    rf"(?<!\b{thing} )"
+    for thing in ("size", "waist", "chest", "number", "budget", "price", "limit", "maximum", "max")
+)
 AGE = re.compile(
-    r"\b(\d{1,2})[- ]?(?:(?:years?|yrs?)[- ]?olds?|yo)\b|\bage[ds]? (\d{1,2})\b|\b(?:is|(?:she|he)['’]s|turns|turning|turned) (\d{1,2})(?![\w%]|\s?[$€£])|"
+    r"\b(\d{1,2})[- ]?(?:(?:years?|yrs?)[- ]?olds?|yo)\b|\bage[ds]? (\d{1,2})\b|\b(\d{1,2})(?:st|nd|rd|th) birthday\b|"
+    rf"\b(?:{NO_PERSON}is|(?:she|he)['’]s|turns|turning|turned) (\d{{1,2}})(?![\w%]|\s?[$€£])|"
     r"\bunder[- ](\d{1,2})s\b|\b(?:girl|boy|lad|lass|lassie|child|kid) of (\d{1,2})\b|"
     rf"{NOT_LASTING}(\d|1[0-5]){TO}\d{{1,2}}[- ]?(?:years?|yrs?)\b{NO_SPAN}",
     re.I,
 )
+AGE_IN_WORDS = re.compile(
+    r"\b(?P<before>turn(?:s|ed|ing)? |aged? )?(?P<age>one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
+    r"(?(before)\b(?! of\b)|(?=[- ]years?[- ]old))",
+    re.I,
+)
+FIRST_BIRTHDAY = re.compile(r"\bfirst birthday\b", re.I)
+EXPECTED = re.compile(
+    r"\bexpect(?:s|ing) (?:(?:a|an|our|my|their|his|her|the|first|second|third|new|little|another) ){0,3}"
+    r"(?:(?:grand)?(?:child|baby|kid|son|daughter)|girl|boy|twins)\b",
+    re.I,
+)
 YOUNG_ADULT = re.compile(r"\byoung adults?\b", re.I)
 LITTLE_ONE = re.compile(r"\b(?:little|wee) ones?\b", re.I)
+WORN_BY = (
+    (re.compile(r"\b(?:hen|bachelorette) (?:party|parties|do|night|weekend)\b|\b(?:girl|ladie)s?['’]?s?['’]? (?:night|trip|weekend)(?: out| away)?\b", re.I), "women"),
+    (re.compile(r"\b(?:stag|bachelor) (?:party|parties|do|night|weekend)\b|\b(?:lad|boy)s?['’]?s?['’]? (?:night|trip|weekend)(?: out| away)?\b", re.I), "groomsmen"),
+    (re.compile(r"\b(?:maid|matron)s? of honou?r\b", re.I), "bridesmaid"),
+    (re.compile(r"\b(?:maternity|pregnan(?:t|cy))\b|\bnursing(?= (?:tops?|bras?|dress(?:es)?|shirts?|wear|clothes|pyjamas|vests?)\b)", re.I), "mumtobe"),
+)  # fmt: skip
 IN_LAW = re.compile(r"\b(\w+?)s?[- ]in[- ]law", re.I)
 MONTHS = re.compile(
     rf"\b\d{{1,2}}[- ]?months?[- ]?olds?\b|{NOT_LASTING}\d{{1,2}}{TO}\d{{1,2}}[- ]?(?:months?|mths?|mos)\b{NO_SPAN}",
@@ -110,7 +151,8 @@ def for_whom(query: str) -> Whom:
 
     The one after the last "for" that names any counts, whoever does the shopping; else whoever is named and gives nothing.
     """
-    sentences = [_words(sentence) for sentence in SENTENCE.split(NOBODY.sub(" ", query))]
+    others = query if GIFT.search(query) else GUEST.sub(" ", query)
+    sentences = [_words(sentence) for sentence in SENTENCE.split(NOBODY.sub(" ", others))]
     named = [_named(words) for words in sentences]
     unwanted = frozenset().union(*(not_wanted for _, not_wanted in named))
     segments = [segment for words in sentences for segment in _segments(words)]
@@ -159,7 +201,13 @@ def _by_age(query: str, words: set[str]) -> Audiences:
 
 
 def _age_in(query: str) -> Audiences | None:
-    """Audiences of the first age that a query names."""
+    """Audiences of the first age that a query names; who is expected is a baby."""
+    if EXPECTED.search(query):
+        return BABIES_ALONE
+    query = FIRST_BIRTHDAY.sub("1st birthday", query)
+    query = AGE_IN_WORDS.sub(
+        lambda said: f"{said['before'] or ''}{text2num(said['age'].lower(), 'en')}", query
+    )
     ages = [int(next(filter(None, found.groups()))) for found in AGE.finditer(query)]
     return _of_age(ages[0]) if ages else BABIES_ALONE if MONTHS.search(query) else None
 
@@ -179,6 +227,8 @@ def _words(text: str) -> list[str]:
     )
     plain = LITTLE_ONE.sub("child", YOUNG_ADULT.sub("youngadult", plain.replace("’", "'")))
     plain = IN_LAW.sub(r"\1inlaw", plain)
+    for said, name in WORN_BY:
+        plain = said.sub(name, plain)
     return [word.lower() for word in WORD.findall(plain)]
 
 
@@ -203,9 +253,9 @@ def _named(words: Sequence[str]) -> tuple[Audiences | None, Audiences]:
     if any(person.name not in GENERIC for person in children):
         meant = [person for person in meant if person.name not in GENERIC]
     age = _age_in(" ".join(words))
-    audiences: Audiences = frozenset().union(
-        *(_at_age(person, CHILDREN if children else None, age) for person in meant)
-    )
+    grown_up = any(person.name in GROWN_UP for person in people)
+    company = CHILDREN if children else frozenset({WOMEN, MEN}) if grown_up else None
+    audiences: Audiences = frozenset().union(*(_at_age(person, company, age) for person in meant))
     return audiences if meant else None, frozenset().union(*(person.audiences for person in refused))
 
 

@@ -45,16 +45,17 @@ WRITTEN = rf"(?:a\s)?{WORD}(?:(?:(?:(?<=hundred)|(?<=thousand))\sand)?[-\s]{WORD
 SPACED = rf"\d{{1,3}}(?:[ '’]\d{{3}}){{1,2}}(?:[.,]\d{{1,2}})?(?=\s?(?:{CURRENCY}))"
 DIGITS = r"\d{1,3}(?:[.,]\d{3}){1,3}(?:[.,]\d{1,2})?|\d{1,9}(?:[.,]\d{1,2})?"
 SLANG = {"fiver": 5.0, "tenner": 10.0, "grand": 1000.0}
+SCALES = {"k": 1000, "hundred": 100, "thousand": 1000, "grand": 1000}
 AMOUNT = rf"(?<![\w.,])(?:{SPACED}|{DIGITS})(?![.,]?\d)|(?<!\w)(?:{WRITTEN}|a\s(?:{'|'.join(SLANG)}))(?!\w)"
 MONEY = re.compile(
-    rf"(?:(?P<before>{CURRENCY})\s?)?(?P<amount>{AMOUNT})(?P<thousands>k(?!\w))?(?!\s?-?\s?(?:{UNIT})(?!\w))"
+    rf"(?:(?P<before>{CURRENCY})\s?)?(?P<amount>{AMOUNT})(?:(?P<scale>(?<=\d)k|\s?(?:hundred|thousand|grand))(?!\w))?(?!\s?-?\s?(?:{UNIT})(?!\w))"
     rf"(?!\s*(?:to|-|–|and)\s*\d+\s?-?\s?(?:{UNIT})(?!\w))"
     rf"(?P<more>\+?)(?:(?<=\d)\s?(?P<after>{CURRENCY})|\s(?P<named>{CURRENCY})|(?!(?!ish\b)[^\W\d]))(?P<still_more>\+?)",
     re.I,
 )
 AT_MOST = (
     r"under|below|beneath|up\s?to|at (?:the )?(?:very )?most|less(?: expensive)? th[ae]n|lower than|cheaper than|within|until|"
-    r"(?<!pro )max(?:imum|\.)?(?: price)?|(?:price |budget )?limit|budget|<=?|≤"
+    r"(?<!pro )(?<!air )max(?:imum|\.)?(?: price)?|(?:price |budget )?limit|budget|<=?|≤"
 )
 AT_LEAST = (
     r"over|above|at least|more th[ae]n|higher than|from|min(?:imum|\.)?(?: price)?|starting(?: at| from)?|"
@@ -78,11 +79,13 @@ MOST_AFTER = re.compile(
     r"\s*(?:or (?:less|under|below|cheaper)|and (?:less|under|below)|max(?:imum)?|at (?:the )?(?:very )?most|tops?|limit|budget)\b",
     re.I,
 )
+MAX_AFTER = re.compile(r"\s*(?:max(?:imum)?|at (?:the )?(?:very )?most)", re.I)
+APART_BEFORE = re.compile(r"(?:^|[,;:–])\s*$")
 LEAST_AFTER = re.compile(
     r"\s*(?:or (?:more|over|above)|and (?:more|up|over|above)|min(?:imum)?|at least|upwards?)\b", re.I
 )
 AROUND_AFTER = re.compile(r"\s*(?:or so\b|-?ish\b)", re.I)
-RANGE = re.compile(r"\s*(?:(?P<dash>to|-|–|—)|and|&)\s*", re.I)
+RANGE = re.compile(r"\s*(?:(?P<dash>to|-|–|—)|and|adn|&)\s*", re.I)
 RANGE_BEFORE = re.compile(r"(?<!\w)(?:(?P<between>between)|from)\s+$", re.I)
 # "laptop 500-700" and "camera around 300" have prices, "jeans 32-34" and "monitor around 27" sizes
 LEAST_BARE = 100
@@ -118,11 +121,15 @@ class Prices:
 
 @dataclass(frozen=True)
 class Money:
-    """An amount in a query, from character `start` to `end`, and its currency where it names one."""
+    """An amount in a query, from character `start` to `end`, and its currency where it names one.
+
+    scale: what the number that stands there was multiplied by, as in 2k.
+    """
 
     start: int
     end: int
     amount: float
+    scale: int
     currency: str | None
     or_more: bool
 
@@ -186,8 +193,15 @@ def _moneys(text: str, own: str | None) -> Iterator[Money]:
         if amount is not None:
             named = found["before"] or found["after"] or found["named"]
             more = bool(found["more"] or found["still_more"])
-            amount *= 1000 if found["thousands"] else 1
-            yield Money(found.start(), found.end(), amount, named and _code(named, own), more)
+            scale = SCALES[found["scale"].strip().lower()] if found["scale"] else 1
+            currency = _code(named, own) if named else own if _is_slang(found) else None
+            yield Money(found.start(), found.end(), amount * scale, scale, currency, more)
+
+
+def _is_slang(found: re.Match[str]) -> bool:
+    """Whether an amount is surely money, though no currency is named: a fiver, two grand."""
+    said = f"{found['amount']} {found['scale'] or ''}".lower().split()
+    return said[-1] in SLANG
 
 
 def _code(currency: str, own: str | None) -> str:
@@ -216,11 +230,13 @@ def _range(text: str, first: Money, second: Money) -> Limit | None:
     joined = RANGE.fullmatch(text, first.end, second.start)
     opened = RANGE_BEFORE.search(text, max(0, first.start - SEEN_BEFORE), first.start)
     currency = first.currency or second.currency
-    large = second.amount > first.amount >= LEAST_BARE and first.amount not in YEARS
+    scaled = first.scale == 1 and first.amount < second.amount / second.scale  # 3 to 4 hundred
+    begin = first.amount * (second.scale if scaled else 1)
+    large = second.amount > begin >= LEAST_BARE and begin not in YEARS
     said = currency or (large and END.match(text, second.end))
     if not joined or not ((joined["dash"] and (opened or said)) or (opened and opened["between"])):
         return None
-    low, high = sorted((first.amount, second.amount))
+    low, high = sorted((begin, second.amount))
     return Limit(opened.start() if opened else first.start, second.end, low, high, currency)
 
 
@@ -229,7 +245,9 @@ def _one_sided(text: str, money: Money) -> Limit | None:
     if before := BEFORE.search(text, max(0, money.start - SEEN_BEFORE), money.start):
         return _limit_before(text, before, money)
     if after := MOST_AFTER.match(text, money.end):
-        bare = money.currency is None and not BARE_AFTER.match(after[0])
+        bare = money.currency is None and not (
+            BARE_AFTER.match(after[0]) or _ends_with_max(text, money, after)
+        )
         return None if bare else Limit(money.start, after.end(), None, money.amount, money.currency)
     if money.currency is None:
         return None
@@ -243,6 +261,12 @@ def _one_sided(text: str, money: Money) -> Limit | None:
         if END.match(text, money.end)
         else None
     )
+
+
+def _ends_with_max(text: str, money: Money, after: re.Match[str]) -> bool:
+    """Whether an amount and max stand apart and end a query: "a scarf, 40 max" and no "note 9 max"."""
+    apart = APART_BEFORE.search(text, max(0, money.start - SEEN_BEFORE), money.start)
+    return bool(apart and MAX_AFTER.fullmatch(after[0]) and END.match(text, after.end()))
 
 
 def _limit_before(text: str, before: re.Match[str], money: Money) -> Limit | None:

@@ -13,7 +13,7 @@ MEANS_ANOTHER_THING = re.compile(
     r"spring (?:onions?|loaded|rolls?|clean(?:ing|s)?)|black[- ](?:tie|friday)|red carpet|snow globes?|works? (?:with|for|in)|"
     r"(?:that|which|will|would|should|can|must|does) work|(?:way|commute|walk|cycle|drive) to work|"
     r"(?:(?:goes?|going|worn|wear|match(?:es|ing)?|paired|combined?) with|to match)\b[^,.;:!?]*|"
-    r"sand (?:pits?|box(?:es)?|castles?)|mint (?:tea|flavou?r|condition)|coral reefs?)\b",
+    r"sand (?:pits?|box(?:es)?|castles?)|winter (?:white|sun)|mint (?:tea|flavou?r|condition)|coral reefs?)\b",
     re.I,
 )
 IMITATED, IMITATION = {"faux", "fake", "imitation", "artificial", "synthetic"}, {"look", "effect", "style"}
@@ -21,7 +21,7 @@ TOPIC = {"for", "about", "of", "on", "like", "to", "than", "with", "as", "vs"}  
 ARTICLES = {"a", "an", "the"}
 RELATIVES = {"brother", "father", "mother", "sister"}
 REFUSING = IS_NOT | {
-    "no", "not", "non", "without", "except", "never", "nothing", "neither", "nor", "instead", "apart", "avoid", "avoids",
+    "no", "not", "non", "without", "except", "never", "nothing", "neither", "nor", "instead", "apart", "avoid", "avoids", "avoiding",
     "hate", "hates", "dislike", "dislikes", "allergic",
 }  # fmt: skip
 PAIRS = {("other", "than"), ("rather", "than"), ("free", "from"), ("free", "of")}
@@ -32,6 +32,12 @@ BETWEEN = ARTICLES | {
 WISHING = {"want", "like", "need", "wear", "have", "contain", "eat", "drink", "love", "be", "include", "use"}
 SEEN_BEFORE = 60  # characters before a value that are looked at
 TOKEN = re.compile(r"[\w'’]+|[.,;:!?]")
+TOO_MUCH = re.compile(
+    r"\s+(?:(?:is|are|was|were|feels?|looks?|gets?)\s+(?:(?:just|far|way|always|much|a (?:bit|little))\s+){0,2}too\s+\w+|"
+    r"(?:is\s+|are\s+)?(?:itch(?:es|y)?|irritat(?:es?|ing)|scratch(?:es|y)|prickl(?:es|y))"
+    r"|makes?\s+(?:(?:me|him|her|them|us)|my\s+\w+)\s+(?:itch|sneeze|sweat))\b",
+    re.I,
+)
 FREE = re.compile(r"-free\b(?!-)", re.I)
 FREE_OR_APART = re.compile(r"[- ]free\b(?!-|\s+(?:from|of)\b)", re.I)
 JOINED = re.compile(
@@ -117,6 +123,8 @@ def _refused(
     span = _refused_before(query, start, end) or _refused_too(query, start, end, values, before)
     if span is None and free:
         span = start, free.end()
+    if span is None and (too_much := TOO_MUCH.match(query, end)):
+        span = start, too_much.end()
     if span is None:
         return None
     if lacking:

@@ -16,11 +16,33 @@ from components.language.text import attributes_of
 Words = tuple[str, ...]
 Named = list[tuple[str, str]]
 SEASONS = {
-    "summer": ("summer", "summery", "summertime", "beach"),
-    "winter": ("winter", "wintry", "snow", "skiing"),
-    "autumn": ("autumn", "autumnal", "fall"),
-    "spring": ("spring", "springtime"),
-}
+    "summer": (
+        "summer",
+        "summery",
+        "summertime",
+        "beach",
+        "heatwave",
+        "heat wave",
+        "hot weather",
+        "june",
+        "july",
+        "august",
+    ),
+    "winter": (
+        "winter",
+        "wintry",
+        "snow",
+        "snowy",
+        "skiing",
+        "freezing",
+        "frosty",
+        "cold weather",
+        "january",
+        "february",
+    ),
+    "autumn": ("autumn", "autumnal", "fall", "october", "november"),
+    "spring": ("spring", "springtime", "april"),
+}  # what is given in December need not be worn in winter; may and march are words of their own
 WORD = re.compile(r"\w+(?:['’]\w+)?|&")
 SPELT = {"gray": "grey", "woollen": "wool", "woolen": "wool", "golden": "gold", "&": "and"}
 KINDS = {"wool": ("merino", "cashmere", "lambswool", "mohair"), "leather": ("suede", "nubuck", "nappa")}
@@ -129,8 +151,8 @@ class Vocabulary:
                     if words[1:] == ("free",):
                         found[words[0] + words[1],].append((name, value))
         for season in self.values.get(SEASON, frozenset()).intersection(SEASONS):
-            for word in SEASONS[season]:
-                found[word,].append((SEASON, season))
+            for said in SEASONS[season]:
+                found[spelt(said)].append((SEASON, season))
         return dict(found)
 
     @cached_property

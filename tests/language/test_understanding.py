@@ -91,6 +91,10 @@ CHILDREN = ["babies", "boys", "girls"]
         ("scarf for around 30 euros", 24, 36, "scarf"),
         ("scarf, budget 30ish", None, 30, "scarf,"),
         ("a coat under 80 or so", None, 80, "a coat"),
+        ("a scarf, 40 max", None, 40, "a scarf,"),
+        ("a coat between 3 and 4 hundred dollars", 300, 400, "a coat"),
+        ("a laptop 1-2k", 1000, 2000, "a laptop"),
+        ("a coat between 50 adn 80", 50, 80, "a coat"),
     ],
 )
 def test_prices_in_words_and_signs(query, low, high, text):
@@ -107,7 +111,7 @@ def test_prices_in_words_and_signs(query, low, high, text):
         "wash under 30 degrees", "over 6 feet tall", "more than 4 stars", "over 40 women's fashion", "I <3 cats",
         "under sıxty", "over 100 recipes", "laptop from 2019", "hub up to 4 ports", "iphone 13 pro max 256", "at least 1 hood", "iphone 12", "levi's 501", "gift for over 60",
         "trousers size 38-40", "a book over 300 pieces", "wool over 50 % cotton", "iphone over 64gb", "7 dresses",
-        "jeans around 30", "a film about 300",
+        "jeans around 30", "a film about 300", "air max 90 trainers", "redmi note 9 max", "size 40 max",
     ],
 )  # fmt: skip
 def test_numbers_that_are_no_prices_stay_in_the_text(query):
@@ -191,6 +195,36 @@ def test_numbers_that_are_no_prices_stay_in_the_text(query):
         ("granddad collar shirt", None),
         ("mum jeans", None),
         ("shoes that aren't meant for men, for my wife", ["women"]),
+        ("dress for a girls' night out", ["women"]),
+        ("socks for the groomsmen", ["men"]),
+        ("t-shirts for a hen party", ["women"]),
+        ("swim shorts for the lads on a stag do", ["men"]),
+        ("shoes for the maid of honour", ["women"]),
+        ("maternity jeans", ["women"]),
+        ("nursing tops", ["women"]),
+        ("a nursing home bag", None),
+        ("a scarf for my pregnant sister", ["women"]),
+        ("shirts for my brother and his wife", ["men", "women"]),
+        ("a wallet for my wife's brother", ["men"]),
+        ("shoes for running after my toddler", None),
+        ("an outfit for meeting his parents", None),
+        ("hats for keeping my kids warm", CHILDREN),
+        ("a bag as pretty as my sister's", None),
+        ("gloves my son can give to his teacher", None),
+        ("gloves my son can give to his grandma", ["women"]),
+        ("what can I wear to my nephew's christening?", None),
+        ("a present for my nephew's christening", ["boys"]),
+        ("dress for a baby shower", None),
+        ("gift for a baby shower", ["babies"]),
+        ("hat for my niece, she just turned one", ["babies"]),
+        ("hat for a six year old", ["boys", "girls"]),
+        ("hat for my nephew's 5th birthday", ["boys"]),
+        ("tie for my brother's 40th birthday", ["men"]),
+        ("dress for my daughter's first birthday", ["babies"]),
+        ("we are expecting our first grandchild", ["babies"]),
+        ("my size is 44", None),
+        ("girl boss tee", None),
+        ("mens sana in corpore sano", None),
     ],
 )
 def test_for_whom_it_is(query, audience):
@@ -203,6 +237,11 @@ def test_for_whom_it_is(query, audience):
         ("summery dress", "season", ["summer"]),
         ("something for the beach", "season", ["summer"]),
         ("fall coat", "season", ["autumn"]),
+        ("a dress for a heatwave", "season", ["summer"]),
+        ("a wedding in July", "season", ["summer"]),
+        ("walks in freezing January", "season", ["winter"]),
+        ("cold weather gloves", "season", ["winter"]),
+        ("winter white trousers", "season", None),
         ("for snow and for spring", "season", ["spring", "winter"]),
         ("a RED coat", "colour", ["red"]),
         ("an off-white or navy coat", "colour", ["navy", "off-white"]),
@@ -243,6 +282,9 @@ def test_seasons_colours_materials_and_brands_of_the_catalogue(query, name, valu
         ("a coat that isn't red", "colour", ["red"], "a coat that"),
         ("a coat, it should not be navy", "colour", ["navy"], "a coat, it should"),
         ("shirt not meant for women", "audience", ["women"], "shirt not meant for women"),
+        ("a scarf avoiding wool", "material", ["wool"], "a scarf"),
+        ("wool is too itchy, a soft jumper", "material", ["wool"], ", a soft jumper"),
+        ("wool makes my son itch, a soft jumper", "material", ["wool"], ", a soft jumper"),
     ],
 )
 def test_what_is_refused_is_no_filter_but_left_out(query, name, values, text):
@@ -460,6 +502,12 @@ def test_the_third_is_of_what_matches_best_within_the_range_that_was_said():
         assert within_third(meant, np.array([np.nan])) == meant
     plain = understand("coat", SHOP)
     assert within_third(plain, prices) == plain
+
+
+def test_slang_names_the_money_of_the_catalogue():
+    shop = replace(SHOP, currency="GBP")
+    assert understand("socks for a fiver", shop).price_max == 5
+    assert understand("two grand at most for a suit", shop).price_max == 2000
 
 
 def test_a_price_in_another_currency_is_said_and_not_used():
