@@ -10,7 +10,7 @@ import numpy as np
 import Stemmer
 from numpy.typing import NDArray
 
-from components.language.people import WHO
+from components.language.audiences import WHO
 from components.language.prices import PRICE_WORDS
 from components.language.spelling import Spelling
 from components.language.words import compounds, letters_alone, parts, unstemmed, words

@@ -196,6 +196,7 @@ def test_numbers_that_are_no_prices_stay_in_the_text(query):
         ("mum jeans", None),
         ("shoes that aren't meant for men, for my wife", ["women"]),
         ("dress for a girls' night out", ["women"]),
+        ("girls night dress", ["girls"]),
         ("socks for the groomsmen", ["men"]),
         ("t-shirts for a hen party", ["women"]),
         ("swim shorts for the lads on a stag do", ["men"]),
