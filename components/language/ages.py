@@ -11,7 +11,21 @@ NOT_LASTING = r"(?<!last )(?<!lasts )(?<!\S)"
 NO_SPAN = r"(?!\s+(?:of|ago|in|warrant|guarantee|batter|life|experience))"
 NO_THING = "".join(
     rf"(?<!\b{thing} )"
-    for thing in ("size", "waist", "chest", "number", "budget", "price", "limit", "maximum", "max")
+    for thing in (
+        "size",
+        "waist",
+        "chest",
+        "number",
+        "budget",
+        "price",
+        "limit",
+        "maximum",
+        "max",
+        "it",
+        "this",
+        "that",
+        "what",
+    )
 )
 AGE = re.compile(
     r"\b(\d{1,2})[- ]?(?:(?:years?|yrs?)[- ]?olds?|yo)\b|\bage[ds]? (\d{1,2})\b|\b(\d{1,2})(?:st|nd|rd|th) birthday\b|"

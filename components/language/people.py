@@ -35,6 +35,7 @@ SAID_AS = tuple(
         (rf"(?:hen|bachelorette) {PARTY}|(?:girls?|ladies)'?s? {NIGHT}", "women"),
         (rf"(?:stag|bachelor) {PARTY}|(?:lads?|boys?)'?s? {NIGHT}", "groomsmen"),
         (r"(?:maid|matron)s? of honou?r", "bridesmaid"),
+        (r"his (?:and|&) hers|hers (?:and|&) his|him (?:and|&) her|her (?:and|&) him", "couple"),
         (r"maternity|pregnan(?:t|cy)", "mumtobe"),
         (r"nursing(?= (?:tops?|bras?|dress(?:es)?|shirts?|wear|clothes|pyjamas|vests?)\b)", "mumtobe"),
     )

@@ -13,7 +13,7 @@ MEANS_ANOTHER_THING = re.compile(
     r"spring (?:onions?|loaded|rolls?|clean(?:ing|s)?)|black[- ](?:tie|friday)|red carpet|snow globes?|works? (?:with|for|in)|"
     r"(?:that|which|will|would|should|can|must|does) work|(?:way|commute|walk|cycle|drive) to work|"
     r"(?:(?:goes?|going|worn|wear|match(?:es|ing)?|paired|combined?) with|to match)\b[^,.;:!?]*|"
-    r"sand (?:pits?|box(?:es)?|castles?)|winter (?:white|sun)|mint (?:tea|flavou?r|condition)|coral reefs?)\b",
+    r"sand (?:pits?|box(?:es)?|castles?)|winter (?:white|sun)|(?:january|july|april|november) sales?|mint (?:tea|flavou?r|condition)|coral reefs?)\b",
     re.I,
 )
 IMITATED, IMITATION = {"faux", "fake", "imitation", "artificial", "synthetic"}, {"look", "effect", "style"}
