@@ -32,7 +32,7 @@ WORDS = re.compile(
     r"fraud|counterfeit|rape|porn|abuse|terror|stalk|blackmail|launder)",
     re.IGNORECASE,
 )
-OURS = {name: Path(__file__).with_name(f"ethics_{name}.csv") for name in ("names", "queries")}
+OURS = {name: Path(__file__).with_name(f"ethics_{name}.csv") for name in ("names", "queries", "more_queries")}
 PAIRS = {
     "harmbench": ("harmbench", "shop"),
     "advbench": ("advbench", "shop"),
