@@ -1,8 +1,9 @@
 """Queries of shoppers, read as somebody expects who had not seen the rules: prices, for whom, seasons, what is refused.
 
-python benchmarks/understanding.py [--json FILE]: the share of the 150 queries of understanding.csv of which each is read
-as expected in the made-up fashion shop, its prices taken for dollars, and what was expected and read of the others.
-Of what is refused only whether something is left out counts.
+python benchmarks/understanding.py [--queries benchmarks/understanding_more.csv] [--json FILE]: how many of the 150 queries
+of understanding.csv, or of another 150 by somebody else, are read as expected in the made-up fashion shop, its prices
+taken for dollars, and what was expected and read of the others. Of what is refused only whether something is left out
+counts.
 """
 
 import argparse
@@ -45,6 +46,7 @@ def read(meant: Understanding) -> Read:
 def main() -> None:
     """Read the queries and print."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--queries", type=Path, default=QUERIES)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     items = read_shop()
@@ -52,7 +54,7 @@ def main() -> None:
     lexical = Lexical.build(matched_texts(items))
     sold = {value for values in vocabulary.values.values() for value in values}
     others, total = [], 0
-    rows = pd.read_csv(QUERIES, dtype=str, keep_default_na=False).to_dict("records")
+    rows = pd.read_csv(given.queries, dtype=str, keep_default_na=False).to_dict("records")
     right = dict.fromkeys(("prices", "departments", "seasons", "refused"), 0)
     for row in rows:
         query = str(row["query"])

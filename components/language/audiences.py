@@ -5,10 +5,12 @@ GIRLS, BOYS, BABIES = "girls", "boys", "babies"
 TEENS, WOMEN, MEN = "teens", "women", "men"
 CHILDREN: Audiences = frozenset({GIRLS, BOYS, BABIES})
 TEENAGERS: Audiences = frozenset({GIRLS, BOYS, TEENS})
+GROWN: Audiences = frozenset({WOMEN, MEN})
+BABIES_ALONE: Audiences = frozenset({BABIES})
 NAMES: dict[Audiences, str] = {
     frozenset({GIRLS}): "girl daughter granddaughter grandaughter stepdaughter goddaughter niece schoolgirl",
     frozenset({BOYS}): "boy son grandson stepson godson nephew schoolboy",
-    frozenset({BABIES}): "baby babies newborn infant toddler grandbaby grandbabies",
+    BABIES_ALONE: "baby babies newborn infant toddler grandbaby grandbabies",
     frozenset({WOMEN}): (
         "women woman wife wives wifey missus mother stepmother mum mom mam mummy mommy mama stepmum stepmom "
         "grandmother grandma grannie granny gran nan nana nanna "
@@ -22,13 +24,13 @@ NAMES: dict[Audiences, str] = {
     ),
     frozenset({GIRLS, WOMEN}): "sister sis lass lassie",
     frozenset({BOYS, MEN}): "brother bro lad",
-    frozenset({WOMEN, MEN}): "parent grandparent couple adult grown-up",
+    GROWN: "parent grandparent couple adult grown-up",
     frozenset({TEENS}): "young-adult",
     TEENAGERS: "teen teenager teenage tween preteen youngster pupil schoolchild schoolchildren",
     CHILDREN: "child children kid kiddie kiddo grandchild grandchildren grandkid godchild godchildren stepchild twin triplet",
     frozenset(): (
         "friend teacher boss colleague neighbour neighbor doctor nurse coach nanny partner spouse someone somebody cousin "
-        "host hostess guest student"
+        "host hostess guest student midwife hairdresser cleaner babysitter dentist mate pal"
     ),
 }  # fmt: skip
 WHO = {name.replace("-", ""): audiences for audiences, names in NAMES.items() for name in names.split()}
@@ -43,3 +45,4 @@ GROWN_UP = {
     "wife", "wives", "wifey", "missus", "husband", "hubby", "girlfriend", "boyfriend", "fiancee", "fiance", "mumtobe", "momtobe",
     "groomsman", "groomsmen",
 }  # fmt: skip
+SOMEBODY = f"(?:{'|'.join(sorted(WHO, key=len, reverse=True))})"  # one of them, as a pattern

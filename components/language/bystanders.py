@@ -1,10 +1,10 @@
-"""People whom a query names though nothing is for them: things named after them, hosts, givers."""
+"""People whom a query names though nothing is for them: things named after them, hosts, givers, who asks."""
 
 import re
 
-from components.language.audiences import WHO
+from components.language.ages import age_in
+from components.language.audiences import SOMEBODY
 
-SOMEBODY = f"(?:{'|'.join(sorted(WHO, key=len, reverse=True))})"
 WHOSE = r"(?:my|our|your|his|her|their|the|a|an)"
 OWNER = rf"{SOMEBODY}(?:['’]s?|s['’])"
 NAMED_AFTER = (
@@ -27,6 +27,30 @@ HOST = re.compile(rf"\b(?:(?:{WHOSE} )?(?:\w+ )?{OWNER} (?:\w+ )?{EVENT}|baby sh
 GIFT = re.compile(r"\b(?:gifts?|presents?)\b", re.I)
 
 
+NO_NAME = r"(?:(?!(?:for|of|with|to|and|who|looking|buying|shopping|getting|after)\b)[\w-]+ )"
+ASKS = re.compile(
+    rf"\b(?:(?:i['’]?m|i am) (?:a|an|the|her|his|their) {NO_NAME}{{0,4}}?{SOMEBODY}|(?:i['’]?m|i am) pregnant|"
+    rf"(?:we['’]?re|we are) {NO_NAME}{{0,1}}{SOMEBODY}s?|"
+    rf"(?P<aside>i, (?:a|an|the|her|his|their) {NO_NAME}{{0,2}}?(?:maid of honou?r|{SOMEBODY}),))(?!\w)",
+    re.I,
+)
+FOR_ME = re.compile(r"\bfor (?:me|myself)\b", re.I)
+NAMED = re.compile(rf"\b{SOMEBODY}s?\b", re.I)
+
+
+def who_asks(query: str) -> str | None:
+    """What somebody says who asks for something for themselves: I'm a mum of three, and it is for me."""
+    asks = ASKS.search(query)
+    return asks[0] if asks and (asks["aside"] or FOR_ME.search(query)) else None
+
+
 def without_bystanders(query: str) -> str:
-    """A query without the people for whom nothing in it is: who hosts a party gets gifts, and wears no guest's dress."""
-    return BYSTANDER.sub(" ", query if GIFT.search(query) else HOST.sub(" ", query))
+    """A query without the people for whom nothing in it is.
+
+    Who hosts a party gets gifts, and wears no guest's dress, but for a child whose age is told. Who asks counts where
+    nobody else is named.
+    """
+    hosts_stay = GIFT.search(query) or age_in(query)
+    rest = BYSTANDER.sub(" ", query if hosts_stay else HOST.sub(" ", query))
+    others = ASKS.sub(" ", rest)
+    return others if NAMED.search(others) else rest

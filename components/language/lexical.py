@@ -46,7 +46,9 @@ class Lexical:
         known = {word for own in said for word in own}
         found = [own + compounds(text, stemmer, known) for own, text in zip(said, texts, strict=True)]
         told = found if any(found) else [[""]] * len(texts)
-        spelling = Spelling(dict.fromkeys([*WHO, *PRICE_WORDS.split()], 0) | counts)
+        spelling = Spelling(
+            dict.fromkeys([*WHO, *(f"{name}s" for name in WHO), *PRICE_WORDS.split()], 0) | counts
+        )
         lexical = cls(bm25s.BM25(k1=SATURATION), sum(map(len, told)) / len(told), spelling)
         numbers = {
             word: number for number, word in enumerate(sorted({word for words in told for word in words}))

@@ -9,10 +9,12 @@ from itertools import pairwise
 from components.language.ages import age_in
 from components.language.audiences import (
     BABIES,
+    BABIES_ALONE,
     BOYS,
     CHILDREN,
     GENERIC,
     GIRLS,
+    GROWN,
     GROWN_UP,
     MEN,
     OF_ANY_AGE,
@@ -21,7 +23,7 @@ from components.language.audiences import (
     WOMEN,
     Audiences,
 )
-from components.language.bystanders import without_bystanders
+from components.language.bystanders import who_asks, without_bystanders
 
 PARTY, NIGHT = (
     r"(?:party|parties|do|night|weekend)",
@@ -31,6 +33,10 @@ SAID_AS = tuple(
     (re.compile(rf"\b(?:{said})\b", re.I), name)
     for said, name in (
         (r"young adults?", "youngadult"),
+        (r"baby (?:girl|boy)(s?)", r"baby\1"),
+        (r"(?:son|nephew|grandson)(?= and his (?:wife|girlfriend|fianc))", "man"),
+        (r"(?:daughter|niece|granddaughter)(?= and her (?:husband|boyfriend|fianc))", "woman"),
+        (r"(mother|father)[- ]of[- ]the[- ](?:bride|groom)", r"\1"),
         (r"(?:little|wee) ones?", "child"),
         (rf"(?:hen|bachelorette) {PARTY}|(?:girls?|ladies)'?s? {NIGHT}", "women"),
         (rf"(?:stag|bachelor) {PARTY}|(?:lads?|boys?)'?s? {NIGHT}", "groomsmen"),
@@ -42,9 +48,10 @@ SAID_AS = tuple(
 )
 IN_LAW = re.compile(r"\b(\w+?)s?[- ]in[- ]law", re.I)
 PRONOUNS = (
-    ({"she", "her", "hers"}, frozenset({GIRLS, WOMEN})),
-    ({"he", "him", "his"}, frozenset({BOYS, MEN})),
+    ({"she", "she's", "her", "hers"}, frozenset({GIRLS, WOMEN})),
+    ({"he", "he's", "him", "his"}, frozenset({BOYS, MEN})),
 )
+SUBJECTS = {"she", "she's", "he", "he's"}
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*['’]?|,")
 SENTENCE = re.compile(r"[.!?;]+(?:\s|$)")
 IS_NOT = {f"{verb}n{sign}t" for verb in ("is", "are", "was", "were") for sign in ("", "'", "’")}
@@ -82,31 +89,41 @@ def for_whom(query: str) -> Whom:
 
     The one after the last "for" that names any counts, whoever does the shopping; else whoever is named and gives nothing.
     """
+    if asks := who_asks(query):
+        return Whom(_named(_words(asks))[0] or frozenset(), frozenset(), True)
+    age = age_in(query)
     sentences = [_words(sentence) for sentence in SENTENCE.split(without_bystanders(query))]
-    named = [_named(words) for words in sentences]
+    named = [_named(words, age) for words in sentences]
     unwanted = frozenset().union(*(not_wanted for _, not_wanted in named))
     segments = [segment for words in sentences for segment in _segments(words)]
     direct = [segment for segment in segments if _named(_begin(segment))[0] is not None or _pronoun(segment)]
     for segment in reversed(direct or segments):
-        people, _ = _named(segment)
+        people, _ = _named(segment, age)
         if people is not None:
-            return Whom(people - unwanted, unwanted, True)
+            return Whom((people or _he_or_she(sentences)) - unwanted, unwanted, True)
         if pronoun := _pronoun(segment):
-            return Whom(_of_pronoun(query, pronoun, named) - unwanted, unwanted, True)
+            return Whom(_of_pronoun(age, pronoun, named) - unwanted, unwanted, True)
     received = [_received(words) for words in sentences]
-    given = [people for people, _ in map(_named, received) if people is not None]
+    given = [people for words in received if (people := _named(words, age)[0]) is not None]
     if given:
         certain = any(not CERTAIN.isdisjoint(words) for words in sentences)
-        return Whom(frozenset().union(*given) - unwanted, unwanted, certain)
+        people = frozenset().union(*given) or _he_or_she(sentences)
+        return Whom(people - unwanted, unwanted, certain)
     said = {word for words in received for place, word in enumerate(words) if not _is_refused(place, words)}
-    return Whom(_by_age(query, said) - unwanted, unwanted, True)
+    return Whom(_by_age(age, said) - unwanted, unwanted, True)
+
+
+def _he_or_she(sentences: Sequence[Sequence[str]]) -> Audiences:
+    """Whether a friend or a colleague is a man or a woman, by what a query calls them."""
+    said = {word for words in sentences for word in words} & SUBJECTS
+    return frozenset().union(*(audiences for words, audiences in PRONOUNS if words & said)) & GROWN
 
 
 def _of_pronoun(
-    query: str, pronoun: Audiences, named: Sequence[tuple[Audiences | None, Audiences]]
+    age: Audiences | None, pronoun: Audiences, named: Sequence[tuple[Audiences | None, Audiences]]
 ) -> Audiences:
     """Whom "for him" or "for her" means: who was named before, else whom an age tells, else a man or a woman."""
-    known = frozenset().union(*(people for people, _ in named if people)) or (age_in(query) or frozenset())
+    known = frozenset().union(*(people for people, _ in named if people)) or (age or frozenset())
     return known & pronoun or pronoun - CHILDREN
 
 
@@ -121,9 +138,8 @@ def audiences_of(label: str) -> Audiences:
     return frozenset().union(*(person.audiences for person in _people(_words(label))))
 
 
-def _by_age(query: str, words: set[str]) -> Audiences:
+def _by_age(aged: Audiences | None, words: set[str]) -> Audiences:
     """Audiences of an age or a pronoun: "a 6 year old", "she is 8"."""
-    aged = age_in(query)
     meant = next((audiences for pronouns, audiences in PRONOUNS if not pronouns.isdisjoint(words)), None)
     if aged is None or meant is None:
         return aged or meant or frozenset()
@@ -149,8 +165,11 @@ def _people(words: Sequence[str]) -> Iterator[Person]:
                 break
 
 
-def _named(words: Sequence[str]) -> tuple[Audiences | None, Audiences]:
-    """Audiences that words name, None where they name nobody, and those that they refuse."""
+def _named(words: Sequence[str], told: Audiences | None = None) -> tuple[Audiences | None, Audiences]:
+    """Audiences that words name, None where they name nobody, and those that they refuse.
+
+    told: of the age that a query tells, where these words tell none.
+    """
     people = list(_people(words))
     owned = [
         person for person in people if not _owns(person, people, words) and not _is_of(person, people, words)
@@ -160,15 +179,17 @@ def _named(words: Sequence[str]) -> tuple[Audiences | None, Audiences]:
     children = [person for person in meant if person.audiences and person.audiences <= CHILDREN]
     if any(person.name not in GENERIC for person in children):
         meant = [person for person in meant if person.name not in GENERIC]
-    age = age_in(" ".join(words))
+    age = age_in(" ".join(words)) or told
     grown_up = any(person.name in GROWN_UP for person in people)
-    company = CHILDREN if children else frozenset({WOMEN, MEN}) if grown_up else None
+    company = CHILDREN if children else GROWN if grown_up else None
     audiences: Audiences = frozenset().union(*(_at_age(person, company, age) for person in meant))
     return audiences if meant else None, frozenset().union(*(person.audiences for person in refused))
 
 
 def _at_age(person: Person, company: Audiences | None, age: Audiences | None) -> Audiences:
     """Audiences of somebody of an age; of who may be a child or grown up, by the company, else by the age."""
+    if age == BABIES_ALONE and person.audiences and person.audiences <= CHILDREN:
+        return BABIES_ALONE
     if person.name not in OF_ANY_AGE | OFFSPRING:
         return (age and person.audiences & age) or person.audiences
     known = (person.name in OF_ANY_AGE and company) or age

@@ -54,11 +54,11 @@ MONEY = re.compile(
     re.I,
 )
 AT_MOST = (
-    r"under|below|beneath|up\s?to|at (?:the )?(?:very )?most|less(?: expensive)? th[ae]n|lower than|cheaper than|within|until|"
+    r"under|below|beneath|south of|up\s?too?|at (?:the )?(?:very )?most|less(?: expensive)? th[ae]n|lower than|cheaper than|within|until|"
     r"(?<!pro )(?<!air )max(?:imum|\.)?(?: price)?|(?:price |budget )?limit|budget|<=?|≤"
 )
 AT_LEAST = (
-    r"over|above|at least|more th[ae]n|higher than|from|min(?:imum|\.)?(?: price)?|starting(?: at| from)?|"
+    r"over|above|north of|at least|more th[ae]n|higher than|from|min(?:imum|\.)?(?: price)?|starting(?: at| from)?|"
     r"upwards? of|exceed(?:s|ing)?|>=?|≥"
 )
 SPENT = r"(?<!\d\s)for|have|got|spend"  # only before an amount that names its currency
@@ -99,7 +99,7 @@ CHEAP = r"cheap(?:er|est)?(?!\s+than)|budget|affordable|inexpensive|low[- ]cost|
 DEAR = r"premium|luxury|luxurious|high[- ]end|upmarket|expensive|pricey|costly"
 PRICE_WORDS = (
     "under below between around about above within less more than maximum minimum budget cheap cheaper affordable "
-    "inexpensive expensive premium luxury costly pricey upmarket price euro dollar pound quid buck rupee franc krona "
+    "inexpensive expensive premium luxury costly pricey upmarket price euro euros dollar dollars pound pounds quid buck bucks rupee franc krona "
     "krone kroner kronor zloty yen fiver tenner pence"
 )  # that are misspelt, or look so
 LEVEL = re.compile(
@@ -302,7 +302,9 @@ def _may_be_price(text: str, limit: Limit, sold: tuple[float, float]) -> bool:
     if limit.high is not None:
         return limit.high >= cheapest and (limit.low or 0) <= dearest
     before = text[max(0, limit.start - SEEN_BEFORE) : limit.start].split()[-1:]
-    of_somebody = before and (before[0].lower() == "for" or audiences_of(before[0]))
+    of_somebody = before and (
+        before[0].lower() == "for" or (before[0][-1] != "," and audiences_of(before[0]))
+    )
     year = limit.low in YEARS and SINCE.match(text, limit.start)
     following = " ".join(text[limit.end :].split(maxsplit=1)[:1])
     counted = following.endswith("s")  # over 100 recipes

@@ -4,18 +4,24 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from components.language.audiences import SOMEBODY
 from components.language.people import IS_NOT, POSSESSIVES
 from components.language.vocabulary import BRAND, SEASON, WORD, Named, Vocabulary, Words, spelling_of
 
 MEANS_ANOTHER_THING = re.compile(
     r"\b(?:fall(?:s|ing)? (?:apart|in|off|asleep|down|out|on|over|into|through)|"
-    r"(?:that|which|they|it|not|never|to|will|won['’]t|don['’]t|doesn['’]t|can['’]t) fall|"
+    r"(?:that|which|they|it|not|never|to|will|won['’]t|don['’]t|doesn['’]t|can['’]t) fall|(?:i|you|we|always) fall|"
+    r"(?:wouldn|won|can)['’]?t say no to|last (?:summer|winter|autumn|spring|fall)(?!['’])|spring in \w+ step|"
+    r"(?:to|will|would|happily|['’]d|['’]ll) spring for|"
     r"spring (?:onions?|loaded|rolls?|clean(?:ing|s)?)|black[- ](?:tie|friday)|red carpet|snow globes?|works? (?:with|for|in)|"
     r"(?:that|which|will|would|should|can|must|does) work|(?:way|commute|walk|cycle|drive) to work|"
     r"(?:(?:goes?|going|worn|wear|match(?:es|ing)?|paired|combined?) with|to match)\b[^,.;:!?]*|"
     r"sand (?:pits?|box(?:es)?|castles?)|winter (?:white|sun)|(?:january|july|april|november) sales?|mint (?:tea|flavou?r|condition)|coral reefs?)\b",
     re.I,
 )
+CALLED = re.compile(
+    rf"(?i:\b{SOMEBODY}),? (?:Summer|Autumn|Winter|April|June|August)\b"
+)  # my daughter Summer
 IMITATED, IMITATION = {"faux", "fake", "imitation", "artificial", "synthetic"}, {"look", "effect", "style"}
 TOPIC = {"for", "about", "of", "on", "like", "to", "than", "with", "as", "vs"}  # ink <for> hp
 ARTICLES = {"a", "an", "the"}
@@ -24,12 +30,37 @@ REFUSING = IS_NOT | {
     "no", "not", "non", "without", "except", "never", "nothing", "neither", "nor", "instead", "apart", "avoid", "avoids", "avoiding",
     "hate", "hates", "dislike", "dislikes", "allergic",
 }  # fmt: skip
-PAIRS = {("other", "than"), ("rather", "than"), ("free", "from"), ("free", "of")}
+PAIRS = {
+    ("other", "than"),
+    ("rather", "than"),
+    ("free", "from"),
+    ("free", "of"),
+    ("leave", "out"),
+    ("leaving", "out"),
+}
 BUT = {("anything", "but"), ("everything", "but"), ("any", "but"), ("all", "but")}
 BETWEEN = ARTICLES | {
-    "any", "too", "in", "of", "made", "with", "for", "suitable", "by", "from", "to", "added",
+    "any", "too", "in", "of", "made", "with", "for", "suitable", "by", "from", "to", "added", "on",
 }  # fmt: skip
-WISHING = {"want", "like", "need", "wear", "have", "contain", "eat", "drink", "love", "be", "include", "use"}
+WISHING = {
+    "want",
+    "like",
+    "need",
+    "wear",
+    "have",
+    "contain",
+    "eat",
+    "drink",
+    "love",
+    "be",
+    "include",
+    "use",
+    "wears",
+    "stand",
+    "bear",
+    "keen",
+    "fond",
+}
 SEEN_BEFORE = 60  # characters before a value that are looked at
 TOKEN = re.compile(r"[\w'’]+|[.,;:!?]")
 TOO_MUCH = re.compile(
@@ -62,7 +93,9 @@ def values_in(query: str, vocabulary: Vocabulary) -> Iterator[Said]:
 
     A value also stands for those of its attribute that are kinds of it: "cotton" for organic cotton.
     """
-    literal = MEANS_ANOTHER_THING.sub(lambda other: " " * len(other[0]), query)
+    literal = query
+    for other in (MEANS_ANOTHER_THING, CALLED):
+        literal = other.sub(lambda found: " " * len(found[0]), literal)
     found = list(WORD.finditer(literal))
     words = tuple(spelling_of(word[0]) for word in found)
     place, before = 0, None

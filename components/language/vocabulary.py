@@ -46,6 +46,7 @@ SEASONS = {
 WORD = re.compile(r"\w+(?:['’]\w+)?|&")
 SPELT = {"gray": "grey", "woollen": "wool", "woolen": "wool", "golden": "gold", "&": "and"}
 KINDS = {"wool": ("merino", "cashmere", "lambswool", "mohair"), "leather": ("suede", "nubuck", "nappa")}
+QUALITIES = {"organic", "recycled"}  # that say what is wanted without the noun of a value: organic cotton
 AUDIENCE, SEASON, BRAND = "audience", "season", "brand"
 FACET_SHARE = 0.5  # of the items that have an attribute by which they are filtered
 REFUSED_SHARE = 0.01  # of the items that have one whose values can be refused
@@ -148,6 +149,8 @@ class Vocabulary:
             for value in self.values[name]:
                 if (words := spelt(value)) and not (name == BRAND and value in self.borrowed):
                     found[words].append((name, value))
+                    if words[0] in QUALITIES and len(words) > 1:
+                        found[words[0],].append((name, value))
                     if words[1:] == ("free",):
                         found[words[0] + words[1],].append((name, value))
         for season in self.values.get(SEASON, frozenset()).intersection(SEASONS):
