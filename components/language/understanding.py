@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from components.language.audiences import SOMEBODY
+from components.language.bystanders import WHOSE
 from components.language.people import audiences_of, for_whom
 from components.language.prices import Third, read_prices
 from components.language.text import MARKUP, cut, says, tidy
@@ -16,6 +18,10 @@ from components.language.values import values_in
 from components.language.vocabulary import AUDIENCE, Vocabulary
 
 EVERYBODY = re.compile(r"(?i)\b(?:unisex|everyone|everybody|all|family)\b")
+RECIPIENT = re.compile(
+    rf"\b(?:for|to|from|of)\s+(?:{WHOSE}\s+(?:[\w-]+\s+)?)?{SOMEBODY}(?:['’]?s|s['’])?(?:[- ]in[- ]law)?(?![\w'’-])",
+    re.I,
+)
 MATCHES = 12
 
 
@@ -38,7 +44,10 @@ class Understanding:
 
 
 def understand(query: str, vocabulary: Vocabulary) -> Understanding:
-    """Read prices, seasons, recipients and values that this catalogue can be filtered by."""
+    """Read prices, seasons, recipients and values that this catalogue can be filtered by.
+
+    What is filtered by for whom it is need not be looked for: "swimwear for my sons" is swimwear.
+    """
     plain = tidy(MARKUP.sub(" ", html.unescape(query)))
     meant = _priced(plain, vocabulary) if vocabulary.prices else Understanding(plain)
     found: defaultdict[str, set[str]] = defaultdict(set)
@@ -51,7 +60,10 @@ def understand(query: str, vocabulary: Vocabulary) -> Understanding:
         _add_audiences(meant.text, labels, found, refused)
     for name, values in found.items():
         refused[name] -= values
-    text = cut(meant.text, [(said.start, said.end) for said in named if said.refused])
+    spans = [(said.start, said.end) for said in named if said.refused]
+    if found.get(AUDIENCE):
+        spans += [recipient.span() for recipient in RECIPIENT.finditer(meant.text)]
+    text = cut(meant.text, spans)
     return replace(meant, text=text or query, filters=_in_order(found), without=_in_order(refused))
 
 

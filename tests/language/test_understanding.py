@@ -1,5 +1,6 @@
 """What a query says besides its topic."""
 
+import re
 import time
 from dataclasses import replace
 
@@ -74,7 +75,7 @@ CHILDREN = ["babies", "boys", "girls"]
         ("my budget is 60 euros", None, 60, "my"),
         ("scarf under 20 or under 200", None, 20, "scarf or"),
         ("for over 60 under 30 euros", None, 30, "for over 60"),
-        ("clothes for men over 60", None, None, "clothes for men over 60"),
+        ("clothes for men over 60", None, None, "clothes over 60"),
         ("secret santa 10€", None, 10, "secret santa"),
         ("laptop 500-700", 500, 700, "laptop"),
         ("jeans 32-34", None, None, "jeans 32-34"),
@@ -83,9 +84,9 @@ CHILDREN = ["babies", "boys", "girls"]
         ("jacket 50 or less", None, 50, "jacket"),
         ("30 euros at the most for a scarf", None, 30, "for a scarf"),
         ("scarf between twenty and thirty euros", 20, 30, "scarf"),
-        ("dress for my daughter under 15", None, 15, "dress for my daughter"),
+        ("dress for my daughter under 15", None, 15, "dress"),
         ("kids raincoat max 10", None, 10, "kids raincoat"),
-        ("fillers for the kids under a tenner", None, 10, "fillers for the kids"),
+        ("fillers for the kids under a tenner", None, 10, "fillers"),
         ("a coat around 150", 120, 180, "a coat"),
         ("a coat for around 150", 120, 180, "a coat"),
         ("scarf for around 30 euros", 24, 36, "scarf"),
@@ -96,7 +97,7 @@ CHILDREN = ["babies", "boys", "girls"]
         ("a laptop 1-2k", 1000, 2000, "a laptop"),
         ("a coat between 50 adn 80", 50, 80, "a coat"),
         ("nothing north of $45", None, 45, "nothing north of $45"),
-        ("maxi dress for women, min. 30 max. 80 dollars", 30, 80, "maxi dress for women,"),
+        ("maxi dress for women, min. 30 max. 80 dollars", 30, 80, "maxi dress ,"),
     ],
 )
 def test_prices_in_words_and_signs(query, low, high, text):
@@ -118,7 +119,8 @@ def test_prices_in_words_and_signs(query, low, high, text):
 )  # fmt: skip
 def test_numbers_that_are_no_prices_stay_in_the_text(query):
     meant = understand(query, SHOP)
-    assert (meant.price_min, meant.price_max, meant.text) == (None, None, query)
+    assert (meant.price_min, meant.price_max) == (None, None)
+    assert all(number in meant.text for number in re.findall(r"\d+", query))
 
 
 @pytest.mark.parametrize(
@@ -313,7 +315,7 @@ def test_seasons_colours_materials_and_brands_of_the_catalogue(query, name, valu
         ("scarf, no cotton", "material", ["organic cotton"], "scarf,"),
         ("coat not for winter", "season", ["winter"], "coat"),
         ("no summer clothes please", "season", ["summer"], "clothes please"),
-        ("shoes for men, not women", "audience", ["women"], "shoes for men, not women"),
+        ("shoes for men, not women", "audience", ["women"], "shoes , not women"),
         ("a coat that isn't red", "colour", ["red"], "a coat that"),
         ("a coat, it should not be navy", "colour", ["navy"], "a coat, it should"),
         ("shirt not meant for women", "audience", ["women"], "shirt not meant for women"),
@@ -434,6 +436,21 @@ def test_a_filter_hides_nothing_that_is_meant(query, filters):
     assert understand(query, FOOD).filters == filters
 
 
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("swimwear for my little sons, four and six", "swimwear , four and six"),
+        ("a present from my dad to my niece", "a present"),
+        ("coat for my mother-in-law", "coat"),
+        ("party shoes for my daughter's birthday", "party shoes birthday"),
+        ("for my wife", "for my wife"),
+        ("shirt for my boss", "shirt for my boss"),
+    ],
+)
+def test_who_is_a_filter_is_not_looked_for(query, text):
+    assert understand(query, SHOP).text == text
+
+
 def test_brands_that_others_name_are_no_filters():
     items = garments()
     titles = [
@@ -448,7 +465,7 @@ def test_brands_that_others_name_are_no_filters():
 
 def test_several_things_at_once():
     meant = understand("red summer dress for my daughter under 30 euros", SHOP)
-    assert meant.text == "red summer dress for my daughter"
+    assert meant.text == "red summer dress"
     assert meant.filters == {"audience": ["girls"], "colour": ["red"], "season": ["summer"]}
     assert (meant.price_min, meant.price_max) == (None, 30)
 
