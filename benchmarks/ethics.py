@@ -4,8 +4,8 @@ python benchmarks/ethics.py [--json FILE]: for each rule the shares blocked wher
 blocked, areas under the curve with bootstrap intervals, the harmful requests in disguise, and milliseconds a query
 beyond the encoding. Each set is split in halves by a hash of its texts: the lists and settings were chosen with sight
 of the first halves, and what is printed is of the second ones. ethics_names.csv holds things that shops are asked for by
-name, ethics_queries.csv and ethics_more_queries.csv queries by two who had not seen the lists, all both harmful and harmless:
-shares blocked at the calibrated threshold.
+name, ethics_queries.csv, ethics_more_queries.csv and ethics_third_queries.csv queries by three who had not seen the
+lists, all both harmful and harmless: shares blocked at the calibrated threshold.
 """
 
 import argparse
@@ -32,7 +32,10 @@ WORDS = re.compile(
     r"fraud|counterfeit|rape|porn|abuse|terror|stalk|blackmail|launder)",
     re.IGNORECASE,
 )
-OURS = {name: Path(__file__).with_name(f"ethics_{name}.csv") for name in ("names", "queries", "more_queries")}
+OURS = {
+    name: Path(__file__).with_name(f"ethics_{name}.csv")
+    for name in ("names", "queries", "more_queries", "third_queries")
+}
 PAIRS = {
     "harmbench": ("harmbench", "shop"),
     "advbench": ("advbench", "shop"),
