@@ -4,7 +4,8 @@ python benchmarks/gifts.py [--queries benchmarks/gifts_more.csv] [--model data/p
 
 gifts.csv, gifts_more.csv and gifts_third.csv hold the queries and what fits each: values that an item must have, a
 price range, and a third of the prices among the items that fit the rest. They were written before any answer was looked
-at. Both answers rank by words and vectors alone, with the same share of words; a query that nothing fits is not counted; nobody's taste and no popularity is in them.
+at. Both answers rank by words and vectors alone, with the same share of words; nobody's taste and no popularity is in
+them. A query that nothing fits is not counted.
 """
 
 import argparse
@@ -50,9 +51,11 @@ def fitting(items: pd.DataFrame, rule: dict[str, str]) -> NDArray[np.bool_]:
         fits &= price >= float(rule["price_min"])
     if rule["price_max"]:
         fits &= price <= float(rule["price_max"])
-    if rule["price_third"] == "lower" and fits.any():
+    if not fits.any():
+        return fits
+    if rule["price_third"] == "lower":
         fits &= price <= np.quantile(price[fits], 1 / 3, method="inverted_cdf")
-    if rule["price_third"] == "upper" and fits.any():
+    if rule["price_third"] == "upper":
         fits &= price >= np.quantile(price[fits], 2 / 3, method="inverted_cdf")
     return fits
 

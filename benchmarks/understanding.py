@@ -1,7 +1,7 @@
 """Queries of shoppers, read as somebody expects who had not seen the rules: prices, for whom, seasons, what is refused.
 
-python benchmarks/understanding.py [--queries benchmarks/understanding_more.csv] [--json FILE]: how many of the 150 queries
-of understanding.csv, or of other 150 by somebody else, are read as expected in the made-up fashion shop, its prices
+python benchmarks/understanding.py [--queries benchmarks/understanding_more.csv] [--json FILE]: how many queries of
+understanding.csv, or of another file, by somebody else, are read as expected in the made-up fashion shop, its prices
 taken for dollars, and what was expected and read of the others. Of what is refused only whether something is left out
 counts.
 """
