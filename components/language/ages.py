@@ -48,11 +48,19 @@ AGE = re.compile(
 EXPECTED = re.compile(
     r"\b(?:expect(?:s|ing)|pregnant with|(?:just|has|have) had) "
     r"(?:(?:a|an|our|my|their|his|her|the|first|second|third|new|little|another) ){0,3}"
-    r"(?:(?:grand)?(?:child|baby|kid|son|daughter)|girl|boy|twins)\b",
+    r"(?:(?:grand)?(?:child|baby|kid|son|daughter)|girl|boy|twins)\b|"
+    r"\bbaby shower (?:gift|present)s?\b",
     re.I,
 )
-AT_UNIVERSITY = re.compile(
-    r"\bgraduat\w+ from (?:university|college|uni)\b|\b(?:at|to|starts?|starting) uni(?:versity)?\b", re.I
+JOB = (
+    "accountant|architect|barista|builder|chef|dentist|developer|doctor|electrician|engineer|farmer|firefighter|journalist|"
+    "lawyer|manager|mechanic|midwife|nurse|paramedic|pilot|plumber|policeman|policewoman|programmer|scientist|secretary|"
+    "solicitor|surgeon|teacher|vet|waiter|waitress"
+)
+AT_WORK_OR_UNIVERSITY = re.compile(
+    rf"(?:['’]s|\bis|\bas|\bbecame) an? (?:\w+ )?(?:{JOB})\b|"
+    r"\bgraduat\w+ from (?:university|college|uni)\b|\b(?:at|to|starts?|starting) uni(?:versity)?\b",
+    re.I,
 )
 MONTHS = re.compile(
     rf"\b\d{{1,2}}[- ]?months?[- ]?olds?\b|{NOT_LASTING}\d{{1,2}}{TO}\d{{1,2}}[- ]?(?:months?|mths?|mos)\b{NO_SPAN}",
@@ -69,7 +77,7 @@ def age_in(query: str) -> Audiences | None:
         return _of_age(int(next(filter(None, found.groups()))))
     if MONTHS.search(in_digits):
         return BABIES_ALONE
-    return GROWN if AT_UNIVERSITY.search(query) else None
+    return GROWN if AT_WORK_OR_UNIVERSITY.search(query) else None
 
 
 def _of_age(years: int) -> Audiences:

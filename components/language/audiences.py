@@ -15,12 +15,12 @@ NAMES: dict[Audiences, str] = {
         "women woman wife wives wifey missus mother stepmother mum mom mam mummy mommy mama stepmum stepmom "
         "grandmother grandma grannie granny gran nan nana nanna "
         "girlfriend fiancee bride bridesmaid lady ladies aunt auntie aunty female mrs mum-to-be mom-to-be "
-        "daughter-in-law sister-in-law"
+        "daughter-in-law sister-in-law godmother gf waitress"
     ),
     frozenset({MEN}): (
         "men man husband hubby father stepfather dad daddy papa stepdad grandfather grandad granddad grandpa gramps "
         "boyfriend fiance groom groomsman groomsmen gentleman gentlemen gent guy bloke fella uncle male mr "
-        "son-in-law brother-in-law"
+        "son-in-law brother-in-law godfather bf waiter"
     ),
     frozenset({GIRLS, WOMEN}): "sister sis lass lassie",
     frozenset({BOYS, MEN}): "brother bro lad",

@@ -21,12 +21,15 @@ COMPANY = (  # shoes for running after my toddler
 )
 COMPARED = rf"(?:as|like|than) {WHOSE} {OWNER}(?! \w+['’])"  # a bag like my sister's
 GIVER = rf"(?:{WHOSE} )?{SOMEBODY}s? (?:\w+ ){{0,2}}?gives?(?: it| them)?(?: to)?(?= {WHOSE} )"
-BYSTANDER = re.compile(rf"\b(?:{NAMED_AFTER}|{COMPANY}|{COMPARED}|{GIVER})(?!\w)", re.I)
+ADVISER = rf"{WHOSE} {SOMEBODY}s? (?:says?|said|thinks?|thought|reckons?|insists?|told me|tells me)(?: that)?(?= (?:i|we|my|our)\b)"
+WATCHED = rf"(?:i|we|me|us|myself|can|could|to) wear (?:to|at|for) {WHOSE} {OWNER}"  # a shirt to wear to my son's concert
+MET = rf"(?:meeting|visiting) {WHOSE} (?:{OWNER} )?{SOMEBODY}s?"
+BYSTANDER = re.compile(
+    rf"\b(?:{NAMED_AFTER}|{COMPANY}|{COMPARED}|{GIVER}|{ADVISER}|{WATCHED}|{MET})(?!\w)", re.I
+)
 EVENT = r"(?:wedding|christening|baptism|funeral|engagement)"
 HOST = re.compile(rf"\b(?:(?:{WHOSE} )?(?:\w+ )?{OWNER} (?:\w+ )?{EVENT}|baby shower)\b", re.I)
 GIFT = re.compile(r"\b(?:gifts?|presents?)\b", re.I)
-
-
 NO_NAME = r"(?:(?!(?:for|of|with|to|and|who|looking|buying|shopping|getting|after)\b)[\w-]+ )"
 ASKS = re.compile(
     rf"\b(?:(?:i['’]?m|i am) (?:a|an|the|her|his|their) {NO_NAME}{{0,4}}?{SOMEBODY}|(?:i['’]?m|i am) pregnant|"

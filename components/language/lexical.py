@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from components.language.audiences import WHO
 from components.language.prices import PRICE_WORDS
 from components.language.spelling import Spelling
+from components.language.vocabulary import SEASONS
 from components.language.words import compounds, letters_alone, parts, unstemmed, words
 
 Scores = NDArray[np.floating]
@@ -26,7 +27,7 @@ class Lexical:
     """BM25 over the texts of items; row k scores item k.
 
     mean_length: words of a text in the mean, by which the lengths of others are weighed.
-    spelling: the words of the texts as they are written, and those that queries say of people and prices.
+    spelling: the words of the texts as they are written, and those that queries say of people, prices and seasons.
     """
 
     def __init__(self, retriever: bm25s.BM25, mean_length: float, spelling: Spelling) -> None:
@@ -46,9 +47,9 @@ class Lexical:
         known = {word for own in said for word in own}
         found = [own + compounds(text, stemmer, known) for own, text in zip(said, texts, strict=True)]
         told = found if any(found) else [[""]] * len(texts)
-        spelling = Spelling(
-            dict.fromkeys([*WHO, *(f"{name}s" for name in WHO), *PRICE_WORDS.split()], 0) | counts
-        )
+        seasons = (word for said in SEASONS.values() for word in " ".join(said).split())
+        told_of = [*WHO, *(f"{name}s" for name in WHO), *PRICE_WORDS.split(), *seasons]
+        spelling = Spelling(dict.fromkeys(told_of, 0) | counts)
         lexical = cls(bm25s.BM25(k1=SATURATION), sum(map(len, told)) / len(told), spelling)
         numbers = {
             word: number for number, word in enumerate(sorted({word for words in told for word in words}))

@@ -32,8 +32,13 @@ PARTY, NIGHT = (
 SAID_AS = tuple(
     (re.compile(rf"\b(?:{said})\b", re.I), name)
     for said, name in (
+        (r"4(?= (?:my|our|his|her)\b)", "for"),
         (r"young adults?", "youngadult"),
-        (r"baby (?:girl|boy)(s?)", r"baby\1"),
+        (r"baby (sister|brother|sis|bro)", r"\1"),
+        (r"baby (?:girl|boy|(?:grand)?(?:son|daughter)|niece|nephew)(s?)", r"baby\1"),
+        (r"adult (women|woman|men|man|ladies)", r"\1"),
+        (r"(?:wife|husband|hubby|girlfriend|boyfriend|fianc[ée]+|partner) and (?:i|me)", "couple"),
+        (r"me and my (?:wife|husband|hubby|girlfriend|boyfriend|fianc[ée]+|partner)", "couple"),
         (r"(?:son|nephew|grandson)(?= and his (?:wife|girlfriend|fianc))", "man"),
         (r"(?:daughter|niece|granddaughter)(?= and her (?:husband|boyfriend|fianc))", "woman"),
         (r"(mother|father)[- ]of[- ]the[- ](?:bride|groom)", r"\1"),

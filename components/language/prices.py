@@ -8,6 +8,8 @@ from typing import Literal
 
 from text_to_num import text2num
 
+from components.language.audiences import SOMEBODY
+from components.language.bystanders import GIFT
 from components.language.people import audiences_of, names_child
 from components.language.text import cut
 
@@ -37,16 +39,21 @@ UNIT = (
     r"ports?|cores?|threads?|channels?|[kmg]bps|[kmg]bits?|ppm|rpm|fps|nits|lumens?|lm|va|db|gsm|megapixels?|pixels?|"
     r"sheets?|bags?|tablets?|capsules?|servings?|calories|kcal|slots?|bays?|outlets?|keys?|pins?|cents?|pence"
 )
+DIGIT = "(?:one|two|three|four|five|six|seven|eight|nine)"
+TENS = "(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)"
+SPOKEN = re.compile(rf"({DIGIT})[-\s]({TENS}(?:[-\s]{DIGIT})?)")  # one-fifty
 WORD = (
     r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|"
     r"eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand)"
 )
-WRITTEN = rf"(?:a\s)?{WORD}(?:(?:(?:(?<=hundred)|(?<=thousand))\sand)?[-\s]{WORD}){{0,6}}"
+WRITTEN = (
+    rf"(?:a\s)?{WORD}(?:(?:(?:(?<=hundred)|(?<=thousand))\sand(?!\s{DIGIT}[-\s]{TENS}))?[-\s]{WORD}){{0,6}}"
+)
 SPACED = rf"\d{{1,3}}(?:[ '’]\d{{3}}){{1,2}}(?:[.,]\d{{1,2}})?(?=\s?(?:{CURRENCY}))"
 DIGITS = r"\d{1,3}(?:[.,]\d{3}){1,3}(?:[.,]\d{1,2})?|\d{1,9}(?:[.,]\d{1,2})?"
-SLANG = {"fiver": 5.0, "tenner": 10.0, "grand": 1000.0}
+SLANG = {"fiver": 5.0, "tenner": 10.0, "half a grand": 500.0, "grand": 1000.0}
 SCALES = {"k": 1000, "hundred": 100, "thousand": 1000, "grand": 1000}
-AMOUNT = rf"(?<![\w.,])(?:{SPACED}|{DIGITS})(?![.,]?\d)|(?<!\w)(?:{WRITTEN}|a\s(?:{'|'.join(SLANG)}))(?!\w)"
+AMOUNT = rf"(?<![\w.,])(?:{SPACED}|{DIGITS})(?![.,]?\d)|(?<!\w)(?:{WRITTEN}|half a grand|a\s(?:{'|'.join(SLANG)}))(?!\w)"
 MONEY = re.compile(
     rf"(?:(?P<before>{CURRENCY})\s?)?(?P<amount>{AMOUNT})(?:(?P<scale>(?<=\d)k|\s?(?:hundred|thousand|grand))(?!\w))?(?!\s?-?\s?(?:{UNIT})(?!\w))"
     rf"(?!\s*(?:to|-|–|and)\s*\d+\s?-?\s?(?:{UNIT})(?!\w))"
@@ -55,7 +62,7 @@ MONEY = re.compile(
 )
 AT_MOST = (
     r"under|below|beneath|south of|up\s?too?|at (?:the )?(?:very )?most|less(?: expensive)? th[ae]n|lower than|cheaper than|within|until|"
-    r"(?<!pro )(?<!air )max(?:imum|\.)?(?: price)?|(?:price |budget )?limit|budget|<=?|≤"
+    r"(?:can|could|will|would|happy to|willing to) (?:go|stretch) (?:up )?to|(?<!pro )(?<!air )max(?:imum|\.)?(?: price)?|(?:price |budget )?limit|budget|<=?|≤"
 )
 AT_LEAST = (
     r"over|above|north of|at least|more th[ae]n|higher than|from|min(?:imum|\.)?(?: price)?|starting(?: at| from)?|"
@@ -74,13 +81,23 @@ BEFORE = re.compile(
     rf"(?P<negated>{NEGATED})?(?:(?<![\w-])(?:price\s+)?(?:(?P<most>{AT_MOST})|(?P<least>{AT_LEAST})|(?P<around>{AROUND})|(?P<spent>{SPENT}))){FILLING}$",
     re.I,
 )
-BARE_AFTER = re.compile(r"\s*(?:or|budget)\b", re.I)  # what needs no currency
+BARE_AFTER = re.compile(r"\s*(?:or|budget|to spend|is)\b", re.I)  # what needs no currency
 MOST_AFTER = re.compile(
-    r"\s*(?:or (?:less|under|below|cheaper)|and (?:less|under|below)|max(?:imum)?|at (?:the )?(?:very )?most|tops?|limit|budget)\b",
+    r"\s*(?:or (?:less|under|below|cheaper)|and (?:less|under|below)|max(?:imum)?|at (?:the )?(?:very )?most|tops?|limit|budget|"
+    r"to spend|is (?:my|our|the) (?:absolute )?(?:limit|max(?:imum)?|budget))\b",
     re.I,
 )
 MAX_AFTER = re.compile(r"\s*(?:max(?:imum)?|at (?:the )?(?:very )?most)", re.I)
-APART_BEFORE = re.compile(r"(?:^|[,;:–])\s*$")
+APART_BEFORE = re.compile(r"(?:^|[,;:–.!?]|\b(?:maybe|perhaps|say))\s*$", re.I)
+NOTHING = re.compile(r"\s*")
+FOR_AFTER = re.compile(r"\s+for\b", re.I)
+NO_MONEY_BEFORE = re.compile(
+    rf"\b(?:sizes?|waist|chest|bust|leg|eu|uk|us|numbers?|no|spf|factor|episodes?|chapters?|volumes?|vol|levels?|grades?|"
+    rf"of|is|are|turn(?:s|ing)?|aged?|ages|(?:an?|the) (?:\w+ )?{SOMEBODY}|{SOMEBODY}s|men|women|ladies|children|people|"
+    r"seniors|adults)[\s.:]*$",
+    re.I,
+)
+
 LEAST_AFTER = re.compile(
     r"\s*(?:or (?:more|over|above)|and (?:more|up|over|above)|min(?:imum)?|at least|upwards?)\b", re.I
 )
@@ -89,7 +106,9 @@ RANGE = re.compile(r"\s*(?:(?P<dash>to|-|–|—)|and|adn|&)\s*", re.I)
 RANGE_BEFORE = re.compile(r"(?<!\w)(?:(?P<between>between)|from)\s+$", re.I)
 # "laptop 500-700" and "camera around 300" have prices, "jeans 32-34" and "monitor around 27" sizes
 LEAST_BARE = 100
+LEAST_ROUND, ROUND, WIDE = 20, 5, 1.25  # "a scarf, 20-35" and "gift for mum around 45" have prices
 END = re.compile(r"[\s.,!?]*$")
+END_OF_CLAUSE = re.compile(r"\s*(?:$|[.,;!?](?:\s|$))")
 SEEN_BEFORE = 80  # characters before an amount that are looked at
 AROUND_SHARE = 0.2
 OLDEST_CHILD = 12  # "girls over 10" says an age, "gift for my niece under 15" a price
@@ -217,11 +236,14 @@ def _number(text: str) -> float | None:
         found = re.fullmatch(r"(.+?)(?:[.,](\d{1,2}))?", text)
         assert found
         return float(f"{re.sub('[^0-9]', '', found[1])}.{found[2] or 0}") if found[1].isascii() else None
-    if (slang := text.rsplit(maxsplit=1)[-1].lower()) in SLANG:
+    plain = text.lower()
+    if (slang := plain.removeprefix("a ")) in SLANG:
         return SLANG[slang]
+    if spoken := SPOKEN.fullmatch(plain):
+        return float(100 * text2num(spoken[1], "en") + text2num(spoken[2], "en"))
     try:
-        return float(text2num(re.sub(r"^a\s", "one ", text.lower()), "en"))
-    except ValueError:  # such as "five twenty"
+        return float(text2num(re.sub(r"^a\s", "one ", plain), "en"))
+    except ValueError:  # such as "ten twenty"
         return None
 
 
@@ -233,49 +255,72 @@ def _range(text: str, first: Money, second: Money) -> Limit | None:
     scaled = first.scale == 1 and first.amount < second.amount / second.scale  # 3 to 4 hundred
     begin = first.amount * (second.scale if scaled else 1)
     large = second.amount > begin >= LEAST_BARE and begin not in YEARS
-    said = currency or (large and END.match(text, second.end))
+    wide = _is_round(begin) and _is_round(second.amount) and second.amount >= WIDE * begin
+    said = currency or ((large or wide) and _stands_alone(text, first.start, second.end))
     if not joined or not ((joined["dash"] and (opened or said)) or (opened and opened["between"])):
         return None
     low, high = sorted((begin, second.amount))
     return Limit(opened.start() if opened else first.start, second.end, low, high, currency)
 
 
+def _is_round(amount: float) -> bool:
+    return amount >= LEAST_ROUND and amount % ROUND == 0
+
+
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    """Whether what stands there begins a query that goes on with "for", or ends a clause and is no size and no age."""
+    if FOR_AFTER.match(text, end):
+        return NOTHING.fullmatch(text, 0, start) is not None
+    return bool(
+        END_OF_CLAUSE.match(text, end)
+        and not NO_MONEY_BEFORE.search(text, max(0, start - SEEN_BEFORE), start)
+    )
+
+
+def _is_price(text: str, start: int, end: int, amount: float) -> bool:
+    """Whether an amount without a currency is a price where it stands: apart from the rest, or in a search for a gift."""
+    if not (_is_round(amount) and _stands_alone(text, start, end)):
+        return False
+    return bool(APART_BEFORE.search(text, max(0, start - SEEN_BEFORE), start) or GIFT.search(text))
+
+
 def _one_sided(text: str, money: Money) -> Limit | None:
     """The limit that the words before or after an amount make of it; at most the amount that a query ends with."""
-    if before := BEFORE.search(text, max(0, money.start - SEEN_BEFORE), money.start):
-        return _limit_before(text, before, money)
+    before = BEFORE.search(text, max(0, money.start - SEEN_BEFORE), money.start)
+    if before and (limit := _limit_before(text, before, money)):
+        return limit
     if after := MOST_AFTER.match(text, money.end):
         bare = money.currency is None and not (
             BARE_AFTER.match(after[0]) or _ends_with_max(text, money, after)
         )
         return None if bare else Limit(money.start, after.end(), None, money.amount, money.currency)
-    if money.currency is None:
+    nearly, least = AROUND_AFTER.match(text, money.end), LEAST_AFTER.match(text, money.end)
+    after = nearly or least
+    end = after.end() if after else money.end
+    if money.currency is None and not _is_price(text, money.start, end, money.amount):
         return None
-    if after := AROUND_AFTER.match(text, money.end):
-        return _about(money.start, after.end(), money)
-    if (after := LEAST_AFTER.match(text, money.end)) or money.or_more:
-        end = after.end() if after else money.end
+    if nearly:
+        return _about(money.start, end, money)
+    if least or money.or_more:
         return Limit(money.start, end, money.amount, None, money.currency)
-    return (
-        Limit(money.start, money.end, None, money.amount, money.currency)
-        if END.match(text, money.end)
-        else None
-    )
+    ends = money.currency is not None and END.match(text, end)
+    return Limit(money.start, end, None, money.amount, money.currency) if ends else None
 
 
 def _ends_with_max(text: str, money: Money, after: re.Match[str]) -> bool:
-    """Whether an amount and max stand apart and end a query: "a scarf, 40 max" and no "note 9 max"."""
-    apart = APART_BEFORE.search(text, max(0, money.start - SEEN_BEFORE), money.start)
-    return bool(apart and MAX_AFTER.fullmatch(after[0]) and END.match(text, after.end()))
+    """Whether an amount and max stand apart and end a clause: "a scarf, 40 max" and no "note 9 max"."""
+    apart = money.scale > 1 or APART_BEFORE.search(text, max(0, money.start - SEEN_BEFORE), money.start)
+    return bool(apart and MAX_AFTER.fullmatch(after[0]) and _stands_alone(text, money.start, after.end()))
 
 
 def _limit_before(text: str, before: re.Match[str], money: Money) -> Limit | None:
     """The limit that words before an amount make; not more than is at most."""
     start, amount, currency = before.start(), money.amount, money.currency
-    nearly = AROUND_AFTER.match(text, money.end)
+    nearly = AROUND_AFTER.match(text, money.end) or (before["least"] and LEAST_AFTER.match(text, money.end))
     end = nearly.end() if nearly else money.end
     surely = SURELY_AROUND.search(before[0])
-    bare = surely and amount >= LEAST_BARE and END.match(text, end)
+    large = surely and amount >= LEAST_BARE and END.match(text, end)
+    bare = large or (before["around"] and _is_price(text, start, end, amount))
     if (before["around"] or before["spent"]) and not (currency or bare):
         return None
     if (before["around"] or (before["spent"] and surely)) and not before["negated"]:

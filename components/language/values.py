@@ -11,7 +11,7 @@ from components.language.vocabulary import BRAND, SEASON, WORD, Named, Vocabular
 MEANS_ANOTHER_THING = re.compile(
     r"\b(?:fall(?:s|ing)? (?:apart|in|off|asleep|down|out|on|over|into|through)|"
     r"(?:that|which|they|it|not|never|to|will|won['’]t|don['’]t|doesn['’]t|can['’]t) fall|(?:i|you|we|always) fall|"
-    r"(?:wouldn|won|can)['’]?t say no to|last (?:summer|winter|autumn|spring|fall)(?!['’])|spring in \w+ step|"
+    r"(?:wouldn|won|can)['’]?t say no to|last (?:summer|winter|autumn|spring|fall)(?!['’])|spring in \w+ step|snow[- ]white|spring (?:a|the|this) surprise|winter (?:soldier|olympics)|"
     r"(?:to|will|would|happily|['’]d|['’]ll) spring for|"
     r"spring (?:onions?|loaded|rolls?|clean(?:ing|s)?)|black[- ](?:tie|friday)|red carpet|snow globes?|works? (?:with|for|in)|"
     r"(?:that|which|will|would|should|can|must|does) work|(?:way|commute|walk|cycle|drive) to work|"

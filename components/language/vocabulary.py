@@ -27,22 +27,34 @@ SEASONS = {
         "june",
         "july",
         "august",
+        "father's day",
+        "fathers day",
     ),
     "winter": (
         "winter",
         "wintry",
         "snow",
         "snowy",
+        "ski",
         "skiing",
         "freezing",
         "frosty",
         "cold weather",
+        "december",
         "january",
         "february",
+        "christmas",
+        "xmas",
+        "new year's eve",
+        "new years eve",
+        "nye",
+        "valentine's",
+        "valentines",
+        "valentine",
     ),
-    "autumn": ("autumn", "autumnal", "fall", "october", "november"),
-    "spring": ("spring", "springtime", "april"),
-}  # what is given in December need not be worn in winter; may and march are words of their own
+    "autumn": ("autumn", "autumnal", "fall", "october", "november", "halloween", "thanksgiving"),
+    "spring": ("spring", "springtime", "april", "easter", "mother's day", "mothers day"),
+}  # of the northern hemisphere; may and march are words of their own
 WORD = re.compile(r"\w+(?:['’]\w+)?|&")
 SPELT = {"gray": "grey", "woollen": "wool", "woolen": "wool", "golden": "gold", "&": "and"}
 KINDS = {"wool": ("merino", "cashmere", "lambswool", "mohair"), "leather": ("suede", "nubuck", "nappa")}
@@ -57,7 +69,8 @@ BORROWED_SHARE = 0.1
 
 def spelling_of(word: str) -> str:
     """A word as it is compared, in one spelling."""
-    return SPELT.get(word.lower(), word.lower())
+    plain = word.lower().replace("’", "'")
+    return SPELT.get(plain, plain)
 
 
 def spelt(text: str) -> Words:
