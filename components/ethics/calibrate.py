@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from components.catalogue.tables import read_items
+from components.ethics.compact import CompactVectors
 from components.ethics.filter import EthicsFilter
 from components.ethics.head import Votes, folds, likeness, worst
 from components.ethics.readings import readings, windows
@@ -82,14 +83,15 @@ class LeftOut:
         return round(float((scores > threshold).mean()), 6) if len(scores) else 0.0
 
 
-def left_out_scores(read: Readings, votes: Votes, settings: EthicsSettings) -> Vectors:
+def left_out_scores(
+    read: Readings, vectors: CompactVectors, votes: Votes, settings: EthicsSettings
+) -> Vectors:
     """Score of each text by votes learnt without the texts that are about the same, in each draw of parts (t, draws)."""
-    vectors = read.first()
-    draws = [folds(vectors, settings.parts, settings.seed + draw) for draw in range(settings.draws)]
+    draws = [folds(read.first(), settings.parts, settings.seed + draw) for draw in range(settings.draws)]
     weights = [votes.without(parts == part) for parts in draws for part in range(settings.parts)]
     learnt = np.stack(weights, axis=1).astype(np.float32)
     blocks = np.array_split(read.vectors, max(1, len(read.vectors) // BLOCK))
-    scores = np.vstack([likeness(block, vectors, settings.sharpness) @ learnt for block in blocks])
+    scores = np.vstack([likeness(vectors.cosines(block), settings.sharpness) @ learnt for block in blocks])
     column = settings.parts * np.arange(settings.draws) + np.stack(draws, axis=1)[read.texts]
     own = np.take_along_axis(scores, column, axis=1)
     return np.stack([read.worst(one, settings.worst_share) for one in own.T], axis=1)
@@ -114,9 +116,9 @@ def calibrate(
     read = Readings.of(
         [readings(text, settings.window_words, spelling, encoder.knows) for text in texts], encoder
     )
-    vectors = read.first()
-    votes = Votes.learn(vectors, banned, settings.sharpness, settings.ridge)
-    found = LeftOut.split(left_out_scores(read, votes, settings), kinds, settings.seed)
+    vectors = CompactVectors.of(read.first())
+    votes = Votes.learn(vectors.rounded, banned, settings.sharpness, settings.ridge)
+    found = LeftOut.split(left_out_scores(read, vectors, votes, settings), kinds, settings.seed)
     weights = votes.weights.astype(np.float32)
     del votes  # its inverse is (n, n)
     plain = LeftOut.split(plain_rule_scores(read, banned)[:, None], kinds, settings.seed)

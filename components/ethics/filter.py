@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
 
+from components.ethics.compact import CompactVectors
 from components.ethics.head import likeness, worst
 from components.ethics.readings import readings
 from components.ethics.settings import EthicsError
@@ -15,6 +15,7 @@ from components.ethics.spelling import Spelling
 from components.language.encoder import Encoder, Vectors
 
 LOG = logging.getLogger(__name__)
+FILES = "filter.json", "vectors.onnx", "weights.npy"
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Verdict:
 class EthicsFilter:
     """Vectors (n, d) of sentences, the b banned ones first, the weights (n,) of their votes, and the threshold."""
 
-    vectors: Vectors
+    vectors: CompactVectors
     weights: Vectors
     sentences: list[str]
     categories: list[str]
@@ -49,24 +50,23 @@ class EthicsFilter:
 
         Raises EthicsError where a file is missing.
         """
-        rest, arrays = folder / "filter.json", folder / "votes.safetensors"
-        for file in (rest, arrays):
+        rest, vectors, weights = (folder / name for name in FILES)
+        for file in (rest, vectors, weights):
             if not file.is_file():
                 raise EthicsError(f"{file} is missing. Make it again: dvc repro ethics")
         values = json.loads(rest.read_text(encoding="utf-8"))
-        votes, spelling = load_file(arrays), Spelling(values.pop("spelling"))
-        # Number by number, as a product with one text then reads memory in half the time
-        return cls(np.asfortranarray(votes["vectors"]), votes["weights"], **values, spelling=spelling)
+        spelling = Spelling(values.pop("spelling"))
+        return cls(CompactVectors.load(vectors), np.load(weights), **values, spelling=spelling)
 
     def save(self, folder: Path) -> None:
-        """Write vectors and weights as safetensors and the rest as JSON."""
+        """Write the vectors as ONNX, the weights as an array and the rest as JSON."""
         folder.mkdir(parents=True, exist_ok=True)
-        # Text by text, as safetensors writes memory as it lies
-        arrays = {"vectors": np.ascontiguousarray(self.vectors), "weights": self.weights}
-        save_file(arrays, folder / "votes.safetensors")
-        rest = {key: value for key, value in vars(self).items() if key not in arrays}
-        (folder / "filter.json").write_text(
-            json.dumps(rest | {"spelling": self.spelling.words}, indent=1, ensure_ascii=False) + "\n",
+        rest, vectors, weights = (folder / name for name in FILES)
+        self.vectors.save(vectors)
+        np.save(weights, self.weights)
+        others = {key: value for key, value in vars(self).items() if key not in ("vectors", "weights")}
+        rest.write_text(
+            json.dumps(others | {"spelling": self.spelling.words}, indent=1, ensure_ascii=False) + "\n",
             encoding="utf-8",
         )
 
@@ -91,14 +91,18 @@ class EthicsFilter:
 
     def scores(self, vectors: Vectors) -> Vectors:
         """Sum of all votes on each reading (r, d): about 1 for what is banned, -1 for what is not."""
-        votes: Vectors = likeness(vectors, self.vectors, self.sharpness) @ self.weights
-        return votes
+        return self._votes(self.vectors.cosines(vectors))
 
     def verdict(self, vectors: Vectors) -> Verdict:
         """Judge a text by the vectors of its readings (r, d)."""
-        scores = self.scores(vectors)
+        cosines = self.vectors.cosines(vectors)
+        scores = self._votes(cosines)
         score = round(worst(scores, self.worst_share), 6)
         if score <= self.threshold:
             return Verdict(False, None, score, self.threshold, None)
-        nearest = int((self.vectors[: len(self.sentences)] @ vectors[scores.argmax()]).argmax())
+        nearest = int(cosines[scores.argmax(), : len(self.sentences)].argmax())
         return Verdict(True, self.categories[nearest], score, self.threshold, self.sentences[nearest])
+
+    def _votes(self, cosines: Vectors) -> Vectors:
+        votes: Vectors = likeness(cosines, self.sharpness) @ self.weights
+        return votes

@@ -13,9 +13,9 @@ from components.language.encoder import Vectors
 TOPICS = 200
 
 
-def likeness(vectors: Vectors, others: Vectors, sharpness: float) -> Vectors:
-    """Gaussian kernel of unit vectors (a, d) and (b, d): 1 where they are the same; the sharper, the nearer it looks."""
-    near: Vectors = np.exp(sharpness * (vectors @ others.T - 1))
+def likeness(cosines: Vectors, sharpness: float) -> Vectors:
+    """Gaussian kernel of unit vectors by their cosines: 1 where they are the same; the sharper, the nearer it looks."""
+    near: Vectors = np.exp(sharpness * (cosines - 1))
     return near
 
 
@@ -29,7 +29,7 @@ class Votes:
     @classmethod
     def learn(cls, vectors: Vectors, banned: NDArray[np.bool_], sharpness: float, ridge: float) -> "Votes":
         """Weights with which the votes give 1 for the banned and -1 for the others."""
-        alike = likeness(vectors, vectors, sharpness).astype(np.float64)
+        alike = likeness(vectors @ vectors.T, sharpness).astype(np.float64)
         alike[np.diag_indices_from(alike)] += ridge
         inverse = inv(alike, assume_a="pos", overwrite_a=True)
         return cls(inverse @ np.where(banned, 1.0, -1.0), inverse)

@@ -1,11 +1,6 @@
-"""Export the text model for queries: one ONNX graph from token ids to unit vectors, weights in blocks of 8 bits.
-
-Every block of BLOCK weights has its own scale, and so have the activations that it meets (Dettmers and Zettlemoyer,
-2023, on why blocks): a few outlying numbers spoil their block alone.
-"""
+"""Export the text model for queries: one ONNX graph from token ids to unit vectors, weights in blocks of 8 bits."""
 
 import json
-import logging
 import tempfile
 import warnings
 from pathlib import Path
@@ -15,14 +10,12 @@ import numpy as np
 import torch
 
 from components.catalogue.tables import read_items
+from components.language.eight_bits import OPSET, quantise
 from components.language.encoder import Encoder
 from components.language.query_model import FACTS, GRAPH, INPUTS, TOKENIZER, QueryModel
 from components.language.settings import LanguageError, LanguageSettings
 from components.stage import Counts, Input, Output, stage
 
-BITS, BLOCK = 8, 128
-IN_INT8 = 4  # onnxruntime's accuracy level for products of 8-bit numbers
-OPSET = 17
 COMPARED_TITLES = 100
 
 
@@ -66,26 +59,15 @@ def write_graph(model: Any, file: Path) -> None:
             ) from None
 
 
-def quantise(source: Path, target: Path) -> None:
-    """Write a graph with the weights of its products in blocks of 8 bits."""
-    import onnx
-    from onnxruntime.quantization import matmul_nbits_quantizer
-
-    logging.getLogger(matmul_nbits_quantizer.__name__).setLevel(logging.WARNING)
-    quantiser = matmul_nbits_quantizer.MatMulNBitsQuantizer(
-        onnx.load(source), bits=BITS, block_size=BLOCK, is_symmetric=True, accuracy_level=IN_INT8
-    )
-    quantiser.process()
-    quantiser.model.save_model_to_file(str(target))
-
-
 def export(encoder: Encoder, folder: Path) -> None:
     """Write graph, tokenizer and facts, which is what a QueryModel loads."""
+    import onnx
+
     folder.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as scratch:
         whole = Path(scratch) / GRAPH
         write_graph(encoder.model, whole)
-        quantise(whole, folder / GRAPH)
+        onnx.save(quantise(onnx.load(whole)), folder / GRAPH)
     read = encoder.model.tokenizer
     tokenizer = read.backend_tokenizer
     tokenizer.enable_truncation(encoder.model.max_seq_length)

@@ -64,9 +64,9 @@ class QueryModel(Encoder):
         return vectors
 
 
-def open_graph(file: Path) -> onnxruntime.InferenceSession:
-    """Open an ONNX graph for the CPU, with as many threads as OMP_NUM_THREADS says, or as it likes."""
+def open_graph(graph: Path | bytes) -> onnxruntime.InferenceSession:
+    """Open an ONNX graph, or the file of one, for the CPU, with as many threads as OMP_NUM_THREADS says, or as it likes."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "0"))
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.ethics.filter import EthicsFilter
+from components.ethics.compact import CompactVectors
+from components.ethics.filter import FILES, EthicsFilter
 from components.ethics.readings import WORD, plain, readings, windows
 from components.ethics.settings import EthicsError
 from components.ethics.spelling import Spelling
@@ -195,9 +196,22 @@ def test_loading_what_was_saved_is_the_identity(guard, tmp_path):
         np.testing.assert_array_equal(vars(again)[name], value)
 
 
-@pytest.mark.parametrize("name", ["filter.json", "votes.safetensors"])
+@pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_named(name, done, tmp_path):
     shutil.copytree(done / "ethics", tmp_path / "ethics")
     (tmp_path / "ethics" / name).unlink()
     with pytest.raises(EthicsError, match=f"{name} is missing. Make it again: dvc repro ethics"):
         EthicsFilter.load(tmp_path / "ethics")
+
+
+def test_compact_vectors_are_a_quarter_of_the_size_and_compare_as_the_vectors_do(tmp_path):
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(700, 96)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    CompactVectors.of(vectors[:600]).save(tmp_path / "vectors.onnx")
+    compact = CompactVectors.load(tmp_path / "vectors.onnx")
+    assert len(compact.graph) < vectors[:600].nbytes * 0.4
+    np.testing.assert_allclose(compact.rounded, vectors[:600], atol=0.01)
+    texts = vectors[600:]
+    np.testing.assert_allclose(compact.cosines(texts), texts @ vectors[:600].T, atol=0.02)
+    np.testing.assert_allclose(compact.cosines(texts[:1]), compact.cosines(texts)[:1], atol=1e-6)
