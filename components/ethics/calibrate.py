@@ -1,12 +1,10 @@
 """Learn the votes of the lists, and set the threshold to the chosen shares of false blocks on texts left out."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from components.catalogue.tables import read_items
@@ -14,7 +12,7 @@ from components.ethics.compact import CompactVectors
 from components.ethics.filter import EthicsFilter
 from components.ethics.head import Votes, folds, likeness, worst
 from components.ethics.readings import readings, windows
-from components.ethics.sentences import read_banned, read_benign
+from components.ethics.sentences import Lists, read_lists
 from components.ethics.settings import EthicsSettings
 from components.ethics.spelling import Spelling
 from components.language.encoder import Encoder, Vectors
@@ -105,17 +103,16 @@ def plain_rule_scores(read: Readings, banned: NDArray[np.bool_]) -> Vectors:
 
 
 def calibrate(
-    lists: pd.DataFrame, fine: list[str], titles: list[str], encoder: Encoder, settings: EthicsSettings
+    lists: Lists, titles: list[str], encoder: Encoder, settings: EthicsSettings
 ) -> tuple[EthicsFilter, dict[str, float]]:
-    """Learn a filter from banned and benign sentences and harmless titles; gives it and its held-out figures."""
-    sentences = lists["sentence"].tolist()
+    """Learn a filter from banned and benign sentences and harmless titles; gives it, its held-out figures and counts."""
+    sentences = lists.banned["sentence"].tolist()
+    fine = in_windows(lists.benign["sentence"], settings.window_words)
     texts = [*sentences, *fine, *titles]
     kinds = np.repeat([BANNED, BENIGN, TITLE], [len(sentences), len(fine), len(titles)])
     banned = kinds == BANNED
     spelling = Spelling.of([*sentences, *fine])
-    read = Readings.of(
-        [readings(text, settings.window_words, spelling, encoder.knows) for text in texts], encoder
-    )
+    read = Readings.of([readings(text, settings.window_words, spelling, encoder) for text in texts], encoder)
     vectors = CompactVectors.of(read.first())
     votes = Votes.learn(vectors.rounded, banned, settings.sharpness, settings.ridge)
     found = LeftOut.split(left_out_scores(read, vectors, votes, settings), kinds, settings.seed)
@@ -127,7 +124,8 @@ def calibrate(
         vectors,
         weights,
         sentences,
-        lists["category"].tolist(),
+        lists.banned["category"].tolist(),
+        lists.banned["severity"].astype(int).tolist(),
         settings.sharpness,
         threshold,
         settings.window_words,
@@ -141,12 +139,16 @@ def calibrate(
         "held_out_look_alike_block_rate": found.blocked(BENIGN, threshold),
         "plain_rule_recall": plain.blocked(BANNED, plain.threshold(settings)),
         "threshold": threshold,
+        "banned_sentences": len(sentences),
+        "benign_sentences": len(fine),
+        "repeated_sentences": lists.repeated,
+        "titles": len(titles),
     }
 
 
-def benign_texts(folder: Path, window_words: int) -> list[str]:
-    """The benign sentences, long ones cut into windows as long as those in which a text is judged."""
-    return [window for text in read_benign(folder)["sentence"] for window in windows(text, window_words)[::2]]
+def in_windows(sentences: Iterable[str], window_words: int) -> list[str]:
+    """Benign sentences, long ones cut into windows as long as those in which a text is judged."""
+    return [window for text in sentences for window in windows(text, window_words)[::2]]
 
 
 def sample_titles(catalogue: Input, settings: EthicsSettings) -> list[str]:
@@ -166,11 +168,10 @@ def main(
     settings: EthicsSettings,
 ) -> Counts:
     """Learn and calibrate the filter; report on the half of the left-out texts that chose nothing."""
-    lists, fine = read_banned(banned), benign_texts(benign, settings.window_words)
+    lists = read_lists(banned, benign)
     titles = sample_titles(catalogue, settings)
-    learnt, figures = calibrate(lists, fine, titles, QueryModel.load(query_model), settings)
+    learnt, figures = calibrate(lists, titles, QueryModel.load(query_model), settings)
     learnt.save(ethics)
-    figures |= {"banned_sentences": len(lists), "benign_sentences": len(fine), "titles": len(titles)}
     metrics.write_text(json.dumps(figures, indent=1) + "\n")
     return figures
 

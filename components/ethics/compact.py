@@ -41,8 +41,10 @@ class CompactVectors:
 
     @classmethod
     def load(cls, file: Path) -> Self:
-        """Read what `save` wrote."""
-        return cls(file.read_bytes())
+        """Read what `save` wrote, ready to run."""
+        read = cls(file.read_bytes())
+        assert read.session
+        return read
 
     def save(self, file: Path) -> None:
         """Write the ONNX graph."""

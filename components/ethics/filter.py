@@ -20,10 +20,11 @@ FILES = "filter.json", "vectors.onnx", "weights.npy"
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a text is blocked, its score, and the banned sentence that is nearest."""
+    """Whether a text is blocked, its score, and of the banned sentence that is nearest its category and severity, 1 to 3."""
 
     blocked: bool
     category: str | None
+    severity: int | None
     score: float
     threshold: float
     sentence: str | None
@@ -37,6 +38,7 @@ class EthicsFilter:
     weights: Vectors
     sentences: list[str]
     categories: list[str]
+    severities: list[int]
     sharpness: float
     threshold: float
     window_words: int
@@ -48,15 +50,18 @@ class EthicsFilter:
     def load(cls, folder: Path) -> "EthicsFilter":
         """Read what `save` wrote.
 
-        Raises EthicsError where a file is missing.
+        Raises EthicsError where a file is missing or is not what `save` wrote.
         """
         rest, vectors, weights = (folder / name for name in FILES)
         for file in (rest, vectors, weights):
             if not file.is_file():
                 raise EthicsError(f"{file} is missing. Make it again: dvc repro ethics")
-        values = json.loads(rest.read_text(encoding="utf-8"))
-        spelling = Spelling(values.pop("spelling"))
-        return cls(CompactVectors.load(vectors), np.load(weights), **values, spelling=spelling)
+        try:
+            values = json.loads(rest.read_text(encoding="utf-8"))
+            spelling = Spelling(values.pop("spelling"))
+            return cls(CompactVectors.load(vectors), np.load(weights), **values, spelling=spelling)
+        except Exception as fault:  # onnxruntime raises bare exceptions
+            raise EthicsError(f"{folder} cannot be read: {fault}. Make it again: dvc repro ethics") from None
 
     def save(self, folder: Path) -> None:
         """Write the vectors as ONNX, the weights as an array and the rest as JSON."""
@@ -76,8 +81,8 @@ class EthicsFilter:
         if verdict.blocked:
             shown = f": {text!r}" if self.log_blocked_texts else ""
             LOG.warning(
-                "blocked a text%s (%s, score %.2f, near to %r)",
-                shown, verdict.category, verdict.score, verdict.sentence,
+                "blocked a text%s (%s, severity %d, score %.2f, near to %r)",
+                shown, verdict.category, verdict.severity, verdict.score, verdict.sentence,
             )  # fmt: skip
         return verdict
 
@@ -87,7 +92,7 @@ class EthicsFilter:
 
     def readings(self, text: str, encoder: Encoder) -> list[str]:
         """Each way to read a text."""
-        return readings(text, self.window_words, self.spelling, encoder.knows)
+        return readings(text, self.window_words, self.spelling, encoder)
 
     def scores(self, vectors: Vectors) -> Vectors:
         """Sum of all votes on each reading (r, d): about 1 for what is banned, -1 for what is not."""
@@ -99,9 +104,16 @@ class EthicsFilter:
         scores = self._votes(cosines)
         score = round(worst(scores, self.worst_share), 6)
         if score <= self.threshold:
-            return Verdict(False, None, score, self.threshold, None)
+            return Verdict(False, None, None, score, self.threshold, None)
         nearest = int(cosines[scores.argmax(), : len(self.sentences)].argmax())
-        return Verdict(True, self.categories[nearest], score, self.threshold, self.sentences[nearest])
+        return Verdict(
+            True,
+            self.categories[nearest],
+            self.severities[nearest],
+            score,
+            self.threshold,
+            self.sentences[nearest],
+        )
 
     def _votes(self, cosines: Vectors) -> Vectors:
         votes: Vectors = likeness(cosines, self.sharpness) @ self.weights

@@ -22,6 +22,7 @@ def main(
             "item_id": items["item_id"],
             "title": items["title"],
             "category": [verdict.category for verdict in verdicts],
+            "severity": pd.array([verdict.severity for verdict in verdicts], "Int64"),
             "score": [verdict.score for verdict in verdicts],
             "nearest_sentence": [verdict.sentence for verdict in verdicts],
         }

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from components.ethics.calibrate import benign_texts, calibrate, sample_titles
+from components.ethics.calibrate import calibrate, sample_titles
 from components.ethics.filter import EthicsFilter
-from components.ethics.sentences import read_banned
+from components.ethics.sentences import read_lists
 from components.ethics.settings import EthicsError, EthicsSettings
 from components.language.encoder import Encoder
 from components.language.query_model import QueryModel
@@ -40,9 +40,17 @@ def compare(queries: list[str], live: EthicsFilter, changed: EthicsFilter, encod
                 (True, False): "let through",
             }
             rows.append(
-                (change[before.blocked, after.blocked], query, after.category, after.score, after.sentence)
+                (
+                    change[before.blocked, after.blocked],
+                    query,
+                    after.category,
+                    after.severity,
+                    after.score,
+                    after.sentence,
+                )
             )
-    table = pd.DataFrame(rows, columns=["change", "query", "category", "score", "nearest_sentence"])
+    columns = ["change", "query", "category", "severity", "score", "nearest_sentence"]
+    table = pd.DataFrame(rows, columns=columns).astype({"severity": "Int64"})
     return table.sort_values(["change", "score"], ascending=[True, False])
 
 
@@ -59,8 +67,8 @@ def main(
 ) -> Counts:
     """Calibrate a filter on the side, judge past queries by it and by the live one, and list the difference."""
     asked, before, encoder = read_queries(queries), EthicsFilter.load(live), QueryModel.load(query_model)
-    lists, fine = read_banned(banned), benign_texts(benign, settings.window_words)
-    after, _ = calibrate(lists, fine, sample_titles(catalogue, settings), encoder, settings)
+    lists = read_lists(banned, benign)
+    after, _ = calibrate(lists, sample_titles(catalogue, settings), encoder, settings)
     table = compare(asked, before, after, encoder)
     table.to_csv(preview, index=False)
     counts = table["change"].value_counts()

@@ -2,10 +2,10 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
 
 from components.ethics.spelling import Spelling
-from components.language.text import MARKUP
+from components.language.encoder import Encoder
+from components.language.text import as_shown
 from components.language.words import PIECE
 
 LEET = str.maketrans("013457@$!|", "oieastasil")
@@ -20,21 +20,43 @@ STRETCHED = re.compile(r"([^\W\d_])\1{2,}", re.I)
 LETTER_FOR = re.compile(r"[013457@$]|[!|](?=\w)")
 DISGUISED = re.compile(r"[a-z][013457@$!|]+[a-z]|(?<!\w)[013457@$]+[a-z]", re.I)
 SIGNED_SHARE = 0.7  # of words
+TOKENS = 3  # of a window, for each of its words
 WORD = re.compile(r"[^\W_]{1,40}|[^\w\s]|_")
 
 
-def readings(text: str, window_words: int, spelling: Spelling, known: Callable[[str], bool]) -> list[str]:
-    """Each way to read a text, in lower case; `known` tells a word that the encoder has met."""
-    written = " ".join(MARKUP.sub(" ", text).lower().split())
+def readings(text: str, window_words: int, spelling: Spelling, encoder: Encoder) -> list[str]:
+    """Each way to read a text, in lower case, in windows that the encoder reads to their end."""
+    written = " ".join(as_shown(text).lower().split())
     meant = plain(written)
-    ways = dict.fromkeys((written, meant, spelling.mend(meant, known)))
-    return list(dict.fromkeys(window for way in ways for window in windows(way, window_words)))
+    ways = dict.fromkeys((written, meant, spelling.mend(meant, encoder.knows)))
+    found = [window for way in ways for window in windows(way, window_words)]
+    return list(
+        dict.fromkeys(part for window in found for part in read_whole(window, TOKENS * window_words, encoder))
+    )
+
+
+def read_whole(text: str, window_tokens: int, encoder: Encoder) -> list[str]:
+    """A text of up to two windows' tokens, which an encoder reads to its end, as it is; a longer one in such windows.
+
+    Letters by chance and product codes have many tokens a word.
+    """
+    size = min(window_tokens, encoder.longest // 2)
+    if len(text.encode()) <= 2 * size:  # a token has a byte or more
+        return [text]
+    tokens = encoder.tokens(text)
+    if len(tokens) <= 2 * size:
+        return [text]
+    step = size // 2
+    return [
+        text[tokens[n][0] : tokens[min(n + size, len(tokens)) - 1][1]]
+        for n in range(0, len(tokens) - step, step)
+    ]
 
 
 def windows(text: str, window_words: int) -> list[str]:
     """A text of up to two windows' words as it is; of a longer one windows that overlap by half.
 
-    A sign counts as a word, and so does every 40th letter of one, so that no window is too long for an encoder.
+    A sign counts as a word, and so does every 40th letter of one.
     """
     words = list(WORD.finditer(text))
     if len(words) <= 2 * window_words:

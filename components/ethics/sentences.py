@@ -3,46 +3,53 @@
 import csv
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
 import pandas as pd
 
 from components.ethics.settings import EthicsError
+from components.language.text import clean
 
 CATEGORIES = {
     "explosives", "weapons", "violence", "self-harm", "sexual content", "minors", "hate", "drugs", "fraud",
     "malware", "stalking", "poisons", "extremism", "theft", "harassment", "trafficking", "disinformation",
 }  # fmt: skip
 CONTROL = re.compile(r"[\x00-\x1f\x7f�]")
+SHOWN = 200  # characters of a value in a message
 Check = Callable[[str], str | None]
 
 
-def read_banned(folder: Path) -> pd.DataFrame:
-    """Every banned sentence once: sentence, category, severity, language, source, place.
+@dataclass(frozen=True)
+class Lists:
+    """The banned sentences (sentence, category, severity, language, source, place) and the benign ones (sentence, place).
 
-    Raises EthicsError naming file, row and field of a value that cannot be used.
+    Each stands here once; `repeated` is how many rows said one again, and were set aside.
     """
-    return _read(
-        folder,
-        {
-            "sentence": _sentence,
-            "category": _category,
-            "severity": lambda value: None if value in {"1", "2", "3"} else "use 1, 2 or 3",
-            "language": lambda value: (
-                None if re.fullmatch("[a-z]{2}", value) else "use two letters, such as en"
-            ),
-            "source": lambda value: None,
-        },
-    )
+
+    banned: pd.DataFrame
+    benign: pd.DataFrame
+    repeated: int
 
 
-def read_benign(folder: Path) -> pd.DataFrame:
-    """Every benign sentence once: sentence, place.
+def read_lists(banned: Path, benign: Path) -> Lists:
+    """Read both folders.
 
-    Raises EthicsError naming file, row and field of a value that cannot be used.
+    Raises EthicsError naming file, row and field of a value that cannot be used, or both places of a sentence that is
+    banned and benign.
     """
-    return _read(folder, {"sentence": _sentence})
+    tables = _read(banned, BANNED), _read(benign, BENIGN)
+    said = [table["sentence"].map(clean) for table in tables]
+    first, second = (table[~own.duplicated()] for table, own in zip(tables, said, strict=True))
+    place_of = dict(zip(said[0], tables[0]["place"], strict=True))
+    for sentence, place in zip(said[1], tables[1]["place"], strict=True):
+        if sentence in place_of:
+            raise EthicsError(
+                f"{place}: {sentence!r} is banned too, in {place_of[sentence]}. Delete it from one of them."
+            )
+    repeated = sum(map(len, tables)) - len(first) - len(second)
+    return Lists(first.reset_index(drop=True), second.reset_index(drop=True), repeated)
 
 
 def _sentence(value: str) -> str | None:
@@ -62,35 +69,56 @@ def _category(value: str) -> str | None:
     )
 
 
+BANNED: dict[str, Check] = {
+    "sentence": _sentence,
+    "category": _category,
+    "severity": lambda value: None if value in {"1", "2", "3"} else "use 1, 2 or 3",
+    "language": lambda value: None if re.fullmatch("[a-z]{2}", value) else "use two letters, such as en",
+    "source": lambda value: None,
+}
+BENIGN: dict[str, Check] = {"sentence": _sentence}
+
+
 def _read(folder: Path, checks: dict[str, Check]) -> pd.DataFrame:
-    """All files of a folder as one table, each sentence once whatever its case, with the `place` where it stands."""
+    """All files of a folder as one table, with the `place` where each sentence stands."""
     files = sorted(folder.glob("*.csv"))
     if not files:
         raise EthicsError(f"{folder} holds no CSV file. Restore it with: git checkout {folder}")
     table = pd.DataFrame([row for file in files for row in _rows(file, checks)], columns=[*checks, "place"])
     if table.empty:
         raise EthicsError(f"{folder} holds no sentence. Restore it with: git checkout {folder}")
-    return table[~table["sentence"].str.lower().duplicated()].reset_index(drop=True)
+    return table
 
 
 def _rows(file: Path, checks: dict[str, Check]) -> Iterator[dict[str, str]]:
     with file.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.reader(stream)
+        reader = csv.reader(stream, strict=True)
+        row = 1
         try:
             heading = next(reader, [])
             for column in checks:
-                if column not in heading:
-                    raise EthicsError(f"{file} has no column {column}. It has {', '.join(heading)}; add it.")
-            for values in reader:
-                place = f"{file}, row {reader.line_num}"
-                if values and len(values) != len(heading):
+                if heading.count(column) != 1:
                     raise EthicsError(
-                        f"{place}: too many or too few fields. Quote a sentence that holds a comma."
+                        f"{file} has {heading.count(column) or 'no'} columns {column}. "
+                        f"Its heading is {','.join(heading)!r}; write {','.join(checks)}."
                     )
-                row = dict(zip(heading, values or [""] * len(heading), strict=True))
-                for column, check in checks.items():
-                    if fault := check(row[column]):
-                        raise EthicsError(f"{place}, {column} {row[column]!r}: {fault}.")
-                yield {column: row[column].strip() for column in checks} | {"place": place}
+            row = reader.line_num + 1
+            for values in reader:
+                yield _checked(values, heading, f"{file}, row {row}", checks)
+                row = reader.line_num + 1
         except UnicodeDecodeError:
             raise EthicsError(f"{file} is not UTF-8. Save it as UTF-8.") from None
+        except csv.Error as fault:
+            raise EthicsError(
+                f"{file}, row {row}: {fault}. Close the quotes; a quote inside a sentence is written twice."
+            ) from None
+
+
+def _checked(values: list[str], heading: list[str], place: str, checks: dict[str, Check]) -> dict[str, str]:
+    if values and len(values) != len(heading):
+        raise EthicsError(f"{place}: too many or too few fields. Quote a sentence that holds a comma.")
+    row = dict(zip(heading, values or [""] * len(heading), strict=True))
+    for column, check in checks.items():
+        if fault := check(row[column]):
+            raise EthicsError(f"{place}, {column} {row[column][:SHOWN]!r}: {fault}.")
+    return {column: row[column].strip() for column in checks} | {"place": place}

@@ -48,6 +48,20 @@ class QueryModel(Encoder):
         """Whether the model reads a word in one piece, as it does with words that it met often."""
         return len(self.tokenizer.encode(f" {word}", add_special_tokens=False).tokens) == 1
 
+    @property
+    def longest(self) -> int:
+        """How many tokens of a text the model reads; what is beyond them is not in the vector."""
+        truncation = self.tokenizer.truncation
+        assert truncation  # by `export`
+        return int(truncation["max_length"] - self.tokenizer.num_special_tokens_to_add(False))
+
+    def tokens(self, text: str) -> list[tuple[int, int]]:
+        """From which character to which each token of a text goes, those beyond what the model reads too."""
+        read = self.tokenizer.encode(text, add_special_tokens=False)
+        return [
+            (start, end) for part in (read, *read.overflowing) for start, end in part.offsets if end > start
+        ]
+
     def encode(self, texts: Sequence[str], progress: bool = False, batch_size: int = 64) -> Vectors:
         """Encode texts to unit rows (texts, d); longest first, so that a batch pads little."""
         vectors = np.zeros((len(texts), self.dimensions), np.float32)
@@ -67,6 +81,6 @@ class QueryModel(Encoder):
 def open_graph(graph: Path | bytes) -> onnxruntime.InferenceSession:
     """Open an ONNX graph, or the file of one, for the CPU, with as many threads as OMP_NUM_THREADS says, or as it likes."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "0"))
+    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "").split(",")[0] or 0)
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

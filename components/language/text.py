@@ -1,5 +1,6 @@
 """What is read of an item: the one text that is encoded, matched by words and shown to nobody."""
 
+import html
 import json
 import re
 import unicodedata
@@ -9,6 +10,13 @@ from typing import Any
 import pandas as pd
 
 MARKUP = re.compile(r"<[a-z/!][^<>]{0,200}>", re.I)
+
+
+def as_shown(text: str) -> str:
+    """A text as a browser shows it, entities read and tags left out; with its tags where nothing else is in it."""
+    read = html.unescape(text)
+    shown = MARKUP.sub(" ", read)
+    return shown if shown.strip() else read
 
 
 def tidy(text: str) -> str:

@@ -1,6 +1,5 @@
 """What a query says besides its topic: prices, attribute values of the catalogue, and for whom it is."""
 
-import html
 import re
 from collections import defaultdict
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from components.language.audiences import SOMEBODY
 from components.language.bystanders import WHOSE
 from components.language.people import audiences_of, for_whom
 from components.language.prices import Third, read_prices
-from components.language.text import MARKUP, cut, says, tidy
+from components.language.text import as_shown, cut, says, tidy
 from components.language.values import values_in
 from components.language.vocabulary import AUDIENCE, Vocabulary
 
@@ -48,7 +47,7 @@ def understand(query: str, vocabulary: Vocabulary) -> Understanding:
 
     What is filtered by for whom it is need not be looked for: "swimwear for my sons" is swimwear.
     """
-    plain = tidy(MARKUP.sub(" ", html.unescape(query)))
+    plain = tidy(as_shown(query))
     meant = _priced(plain, vocabulary) if vocabulary.prices else Understanding(plain)
     found: defaultdict[str, set[str]] = defaultdict(set)
     refused: defaultdict[str, set[str]] = defaultdict(set)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from components.bundle.answers import Answer, search
 from components.bundle.load import Bundle
 from components.bundle.question import Query
-from components.ethics.sentences import read_banned
+from components.ethics.sentences import read_lists
 
 GRANDCHILDREN = "My wife who loves shopping summer fashion for her grandchildren"
 CHILDREN = {"girls", "boys", "babies"}
@@ -148,7 +148,8 @@ def test_a_banned_query_has_no_items_and_its_category_is_named(bundle: Bundle, t
 
 
 def test_no_banned_sentence_of_the_list_is_answered(bundle: Bundle) -> None:
-    for sentence in read_banned(Path(__file__).parents[2] / "conf/banned")["sentence"][::6]:
+    conf = Path(__file__).parents[2] / "conf"
+    for sentence in read_lists(conf / "banned", conf / "benign").banned["sentence"][::6]:
         assert search(bundle, Query(sentence)).hits == [], sentence
 
 

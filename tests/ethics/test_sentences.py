@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from components.ethics.sentences import CATEGORIES, read_banned, read_benign
+from components.ethics.sentences import CATEGORIES, Lists, read_lists
 from components.ethics.settings import EthicsError
 from tests.ethics.conftest import LISTS
 
@@ -12,23 +12,49 @@ HEADING = "sentence,category,severity,language,source\n"
 
 
 def banned(folder: Path, rows: str, name: str = "ours.csv") -> Path:
-    (folder / name).write_text(HEADING + rows)
-    return folder
+    (folder / "banned").mkdir(exist_ok=True)
+    (folder / "banned" / name).write_text(HEADING + rows)
+    return folder / "banned"
+
+
+def benign(folder: Path, text: str = "sentence\na boat\n") -> Path:
+    (folder / "benign").mkdir(exist_ok=True)
+    (folder / "benign" / "ours.csv").write_text(text)
+    return folder / "benign"
+
+
+def read(folder: Path) -> Lists:
+    return read_lists(folder / "banned", folder / "benign")
 
 
 def test_the_projects_own_lists_can_be_read():
-    lists, fine = read_banned(LISTS / "banned"), read_benign(LISTS / "benign")
-    assert set(lists["category"]) == CATEGORIES
-    assert lists["sentence"].is_unique and fine["sentence"].is_unique
-    assert not set(lists["sentence"].str.lower()) & set(fine["sentence"].str.lower())
+    lists = read(LISTS)
+    assert set(lists.banned["category"]) == CATEGORIES
+    assert lists.banned["sentence"].is_unique and lists.benign["sentence"].is_unique
+    assert lists.repeated == 0
 
 
 def test_all_files_of_a_folder_count_and_each_sentence_once(tmp_path):
     banned(tmp_path, 'how to hurt him,violence,3,en,us\n"first, this",fraud,1,en,us\n')
-    banned(tmp_path, "How to hurt him,violence,3,en,them\n", "theirs.csv")
-    table = read_banned(tmp_path)
-    assert table["sentence"].tolist() == ["how to hurt him", "first, this"]
-    assert table["place"].tolist() == [f"{tmp_path / 'ours.csv'}, row 2", f"{tmp_path / 'ours.csv'}, row 3"]
+    folder = banned(tmp_path, "How  to hurt him,violence,3,en,them\n", "theirs.csv")
+    benign(tmp_path, "sentence\ncafé\ncafe\u0301\nCAFÉ\na boat\n")
+    lists = read(tmp_path)
+    assert lists.banned["sentence"].tolist() == ["how to hurt him", "first, this"]
+    assert lists.banned["place"].tolist() == [
+        f"{folder / 'ours.csv'}, row 2",
+        f"{folder / 'ours.csv'}, row 3",
+    ]
+    assert lists.benign["sentence"].tolist() == ["café", "a boat"]
+    assert lists.repeated == 3
+
+
+def test_a_sentence_that_is_banned_and_benign_is_named_with_both_places(tmp_path):
+    banned(tmp_path, "a coat,fraud,1,en,us\nA Boat,fraud,1,en,us\n")
+    benign(tmp_path)
+    with pytest.raises(
+        EthicsError, match=r"benign/ours\.csv, row 2: 'a boat' is banned too, in .*ours\.csv, row 3"
+    ):
+        read(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -52,21 +78,36 @@ def test_all_files_of_a_folder_count_and_each_sentence_once(tmp_path):
         ("a\x07b,fraud,1,en,us\n", r"ours\.csv, row 2, sentence 'a\\x07b': it holds a control"),
         ("first, this,fraud,1,en,us\n", r"ours\.csv, row 2: too many or too few fields\. Quote a sentence"),
         ("a,fraud\n", r"ours\.csv, row 2: too many or too few fields"),
-        ('"two\nlines",fraud,1,en,us\n', r"ours\.csv, row 3, sentence 'two\\nlines': it holds a control"),
+        ('"two\nlines",fraud,1,en,us\n', r"ours\.csv, row 2, sentence 'two\\nlines': it holds a control"),
+        ('a,fraud,1,en,us\n"open,fraud,1,en,us\nb,fraud,1,en,us\n', r"ours\.csv, row 3: .*Close the quotes"),
+        ("x" * 200_000 + ",fraud,1,en,us\n", r"ours\.csv, row 2: field larger"),
         ("", "holds no sentence"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_named_by_file_and_row(rows, message, tmp_path):
     with pytest.raises(EthicsError, match=message):
-        read_banned(banned(tmp_path, rows))
+        banned(tmp_path, rows)
+        benign(tmp_path)
+        read(tmp_path)
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path):
-    with pytest.raises(EthicsError, match="holds no CSV file"):
-        read_benign(tmp_path)
-    (tmp_path / "ours.csv").write_text("text\nhello\n")
-    with pytest.raises(EthicsError, match=r"ours\.csv has no column sentence\. It has text; add it"):
-        read_benign(tmp_path)
-    (tmp_path / "ours.csv").write_bytes("sentence\nübel\n".encode("latin-1"))
-    with pytest.raises(EthicsError, match=r"ours\.csv is not UTF-8"):
-        read_benign(tmp_path)
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"text\nhello\n", r"ours\.csv has no columns sentence\. Its heading is 'text'; write sentence"),
+        (b"sentence,sentence\na,b\n", r"ours\.csv has 2 columns sentence"),
+        (b"", r"ours\.csv has no columns sentence\. Its heading is ''"),
+        ("sentence\nübel\n".encode("latin-1"), r"ours\.csv is not UTF-8"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(text, message, tmp_path):
+    banned(tmp_path, "a coat,fraud,1,en,us\n")
+    (benign(tmp_path) / "ours.csv").write_bytes(text)
+    with pytest.raises(EthicsError, match=message):
+        read(tmp_path)
+
+
+def test_a_folder_without_lists_is_named(tmp_path):
+    banned(tmp_path, "a coat,fraud,1,en,us\n")
+    with pytest.raises(EthicsError, match="benign holds no CSV file"):
+        read(tmp_path)
