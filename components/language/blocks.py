@@ -19,12 +19,13 @@ COUNTED = 1024
 
 
 def lengths(model: Any, texts: Sequence[str]) -> NDArray[np.int64]:
-    """How many tokens are read of each text, rounded up to a multiple of eight, (n,)."""
+    """How many tokens are read of each text, rounded up to a multiple of eight or to what the model reads, (n,)."""
     counted = [
         _features(model, texts[start : start + COUNTED])["attention_mask"].sum(dim=1).numpy()
         for start in range(0, len(texts), COUNTED)
     ]
-    found: NDArray[np.int64] = -(-np.concatenate([np.zeros(0, np.int64), *counted]) // TOKENS) * TOKENS
+    rounded = -(-np.concatenate([np.zeros(0, np.int64), *counted]) // TOKENS) * TOKENS
+    found: NDArray[np.int64] = np.minimum(rounded, model.max_seq_length)
     return found
 
 

@@ -112,9 +112,17 @@ def lessons(model: Any, pairs: pd.DataFrame, settings: LanguageSettings) -> pd.D
 
 
 def choose_loss(model: Any, texts: list[str], liked: Csr, settings: LanguageSettings) -> torch.nn.Module:
-    """The loss of pairs, with the recommender's where it counts and people like items of which there are texts."""
+    """The loss of pairs, with the recommender's where it counts and people like items of which there are texts.
+
+    Raises LanguageError where neither counts.
+    """
     if settings.taste_weight and liked.shape[0]:
         return CombinedLoss(model, TasteLoss(model, texts, liked, settings), settings)
+    if not settings.pairs_weight:
+        raise LanguageError(
+            "pairs_weight is 0, and taste_weight is 0 or nobody likes an item: there is nothing to learn from. "
+            "Set one of them in conf/language.yaml, or maximum_steps to 0."
+        )
     return pairs_loss(model, settings)
 
 

@@ -1,6 +1,6 @@
 """Settings of the language room, read from `conf/language.yaml`."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -32,7 +32,7 @@ class LanguageSettings(Settings):
     texts_at_once: int = Field(
         32, ge=1, description="Texts whose activations are held; a batch of more is encoded twice"
     )
-    nested_dimensions: list[int] = Field(
+    nested_dimensions: list[Annotated[int, Field(ge=1)]] = Field(
         [256, 128], description="Shorter vectors, the first numbers of each, that are trained too"
     )
     pairs_weight: float = Field(1.0, ge=0, description="How much the loss of pairs counts")

@@ -147,9 +147,11 @@ class Vocabulary:
             for name, given in attributes_of(item).items()
             if name in self.values and not self.values[name].issuperset(given)
         }
-        told = [price for price in (*(self.prices or ()), item["price"]) if price is not None]
-        prices = (min(told), max(told)) if told else None
         currency = item["currency"] if self.prices is None else self.currency
+        comparable = currency is None or item["currency"] in (None, currency)
+        new_price = item["price"] if comparable else None
+        told = [price for price in (*(self.prices or ()), new_price) if price is not None]
+        prices = (min(told), max(told)) if told else None
         if not new and (prices, currency) == (self.prices, self.currency):
             return self
         return replace(self, values=self.values | new, prices=prices, currency=currency)

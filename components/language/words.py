@@ -34,8 +34,8 @@ def letters_alone(text: str) -> set[str]:
     return {
         piece
         for token in _tokens(text)
-        for piece in PIECE.findall(token[0])
         if not any(letter.isdigit() for letter in token[0])
+        for piece in PIECE.findall(token[0])
     }
 
 

@@ -48,3 +48,14 @@ def test_the_same_seed_mines_the_same(encoder):
     first, second = (mine(pairs, encoder, margin=0.05, seed=1) for _ in range(2))
     pd.testing.assert_frame_equal(first, second)
     assert set(first["negative"]) <= {"one", "two", "three"}
+
+
+def test_no_negative_is_a_positive_of_its_anchor_and_who_fits_all_texts_has_none(encoder):
+    pairs = pd.DataFrame(
+        {"anchor": ["x", "x", "y", "z", "z", "z"], "positive": ["one", "two", "three", "one", "two", "three"]}
+    )
+    for seed in range(20):
+        mined = mine(pairs, encoder, margin=1.0, seed=seed)
+        assert set(mined["anchor"]) == {"x", "y"}
+        assert set(mined.loc[mined["anchor"] == "x", "negative"]) == {"three"}
+        assert set(mined.loc[mined["anchor"] == "y", "negative"]) <= {"one", "two"}
