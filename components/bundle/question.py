@@ -54,10 +54,10 @@ def ask(bundle: Bundle, query: Query) -> Question:
         return Question(query, Understanding("", query.price_min, query.price_max))
     text = _known(bundle, query)
     if text is None:
-        verdict = bundle.ethics.judge(query.text, bundle.encoder)
+        text = _read(bundle, query)
+        verdict = bundle.ethics.judge(query.text, bundle.encoder, text.vector)
         if verdict.blocked:
             return Question(query, Understanding(query.text), blocked=str(verdict.category))
-        text = _read(bundle, query)
         bundle.texts.keep(_key(query), text)
     return Question(query, _without(text.meant, query), text.vector)
 

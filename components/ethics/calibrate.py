@@ -51,7 +51,7 @@ class Readings:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Scores of texts by votes learnt without them, kind by kind, in halves: to choose by, and to report on.
+    """Scores of texts by votes learnt without them, kind by kind, in halves: each chooses for the other.
 
     Each half (t, draws): how the parts that are left out are drawn moves a score, and so the threshold.
     """
@@ -66,19 +66,27 @@ class LeftOut:
         return cls(tuple((scores[order[::2]], scores[order[1::2]]) for order in orders))
 
     def threshold(self, settings: EthicsSettings) -> float:
+        """The mean of both halves' thresholds."""
+        return round(float(np.mean([self._threshold(half, settings) for half in (0, 1)])), 6)
+
+    def blocked(self, kind: int, settings: EthicsSettings) -> float:
+        """Share of each half that the other's threshold blocks, in the mean; 0 where there is none of the kind."""
+        shares = [
+            (scores > self._threshold(1 - half, settings)).mean()
+            for half, scores in enumerate(self.kinds[kind])
+            if len(scores)
+        ]
+        return round(float(np.mean(shares)), 6) if shares else 0.0
+
+    def _threshold(self, half: int, settings: EthicsSettings) -> float:
         """The lowest threshold that blocks neither more titles nor more look-alikes than chosen, in the mean over draws."""
         rates = {BENIGN: settings.look_alike_block_rate, TITLE: settings.false_block_rate}
         limits = [
-            np.quantile(self.kinds[kind][0], 1 - rate, axis=0)
+            np.quantile(self.kinds[kind][half], 1 - rate, axis=0)
             for kind, rate in rates.items()
-            if len(self.kinds[kind][0])
+            if len(self.kinds[kind][half])
         ]
-        return round(float(np.max(limits, axis=0).mean()), 6)
-
-    def blocked(self, kind: int, threshold: float) -> float:
-        """Share of the half to report on that the threshold blocks; 0 where there is none of the kind."""
-        scores = self.kinds[kind][1]
-        return round(float((scores > threshold).mean()), 6) if len(scores) else 0.0
+        return float(np.max(limits, axis=0).mean())
 
 
 def left_out_scores(
@@ -134,10 +142,10 @@ def calibrate(
         spelling,
     )
     return ethics, {
-        "held_out_recall": found.blocked(BANNED, threshold),
-        "held_out_false_block_rate": found.blocked(TITLE, threshold),
-        "held_out_look_alike_block_rate": found.blocked(BENIGN, threshold),
-        "plain_rule_recall": plain.blocked(BANNED, plain.threshold(settings)),
+        "held_out_recall": found.blocked(BANNED, settings),
+        "held_out_false_block_rate": found.blocked(TITLE, settings),
+        "held_out_look_alike_block_rate": found.blocked(BENIGN, settings),
+        "plain_rule_recall": plain.blocked(BANNED, settings),
         "threshold": threshold,
         "banned_sentences": len(sentences),
         "benign_sentences": len(fine),
@@ -167,7 +175,7 @@ def main(
     metrics: Output,
     settings: EthicsSettings,
 ) -> Counts:
-    """Learn and calibrate the filter; report on the half of the left-out texts that chose nothing."""
+    """Learn and calibrate the filter; report on each half of the left-out texts what the other chose."""
     lists = read_lists(banned, benign)
     titles = sample_titles(catalogue, settings)
     learnt, figures = calibrate(lists, titles, QueryModel.load(query_model), settings)

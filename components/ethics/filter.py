@@ -75,9 +75,15 @@ class EthicsFilter:
             encoding="utf-8",
         )
 
-    def judge(self, text: str, encoder: Encoder) -> Verdict:
-        """Judge a text by its worst readings, and log it where it is blocked."""
+    def judge(self, text: str, encoder: Encoder, searched: Vectors | None = None) -> Verdict:
+        """Judge a text by its worst readings, and log it where it is blocked.
+
+        searched: the vector (d,) with which items are searched for it, judged too: search leaves out words that could
+        hide a request, such as refused colours.
+        """
         verdict = self.verdict_on(text, encoder)
+        if searched is not None:
+            verdict = max(verdict, self.verdict(searched[None]), key=lambda found: found.score)
         if verdict.blocked:
             shown = f": {text!r}" if self.log_blocked_texts else ""
             LOG.warning(

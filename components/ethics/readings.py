@@ -15,7 +15,11 @@ LOOK_ALIKE = str.maketrans(
 )
 DOTTED = re.compile(r"(?<![^\W_])[^\W_]([.\-_*])[^\W_](?:\1[^\W_])*(?![^\W_])")
 SPACED = re.compile(r"(?<!\S)\S(?: \S)+(?!\S)")
-SIGN_AFTER = re.compile(r"(?<=[^\W_])[.,;:|/\\*~+_-]+(?=\s*(?:[^\W_]|$))")
+UNSEEN = re.compile(  # marks upon letters that no letter has, and what has no width
+    "[\u00ad\u0300-\u036f\u061c\u180e\u1ab0-\u1aff\u1dc0-\u1dff\u200b-\u200f\u202a-\u202e\u2060-\u206f\u20d0-\u20ff"
+    "\ufe00-\ufe0f\ufe20-\ufe2f\ufeff\U000e0000-\U000e01ef]"
+)
+SIGNS = re.compile(r"[^\w\s@$!|'’]+|_+|[@$!|'’]{2,}|(?<!\w)['’]|['’](?!\w)")
 STRETCHED = re.compile(r"([^\W\d_])\1{2,}", re.I)
 LETTER_FOR = re.compile(r"[013457@$]|[!|](?=\w)")
 DISGUISED = re.compile(r"[a-z][013457@$!|]+[a-z]|(?<!\w)[013457@$]+[a-z]", re.I)
@@ -26,7 +30,8 @@ WORD = re.compile(r"[^\W_]{1,40}|[^\w\s]|_")
 
 def readings(text: str, window_words: int, spelling: Spelling, encoder: Encoder) -> list[str]:
     """Each way to read a text, in lower case, in windows that the encoder reads to their end."""
-    written = " ".join(as_shown(text).lower().split())
+    seen = UNSEEN.sub("", unicodedata.normalize("NFC", as_shown(text)))
+    written = " ".join(seen.lower().split())
     meant = plain(written)
     ways = dict.fromkeys((written, meant, spelling.mend(meant, encoder.knows)))
     found = [window for way in ways for window in windows(way, window_words)]
@@ -71,14 +76,14 @@ def windows(text: str, window_words: int) -> list[str]:
 def plain(text: str) -> str:
     """A text in lower case without disguise.
 
-    That is look-alike letters, digits for letters, letters spaced or stretched out, a sign after nearly every word.
+    That is look-alike letters, digits for letters, letters spaced or stretched out, signs around nearly every word.
     """
     latin = unicodedata.normalize("NFKD", text).translate(LOOK_ALIKE).encode("ascii", "ignore").decode()
     whole = DOTTED.sub(lambda found: found[0].replace(found[1], ""), latin)
     whole = SPACED.sub(lambda found: found[0].replace(" ", ""), whole)
     words = len(PIECE.findall(whole))
-    if words > 2 and len(SIGN_AFTER.findall(whole)) > SIGNED_SHARE * words:
-        whole = SIGN_AFTER.sub(" ", whole)
+    if words > 2 and len(SIGNS.findall(whole)) > SIGNED_SHARE * words:
+        whole = SIGNS.sub(" ", whole)
     if DISGUISED.search(whole):
         whole = LETTER_FOR.sub(lambda found: found[0].translate(LEET), whole)
     whole = STRETCHED.sub(r"\1", whole)

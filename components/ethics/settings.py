@@ -20,7 +20,7 @@ class EthicsSettings(Settings):
     sharpness: float = Field(2.0, gt=0, description="How sharply likeness falls with distance")
     ridge: float = Field(0.03, gt=0, description="Pull of the votes towards none")
     parts: int = Field(5, ge=2, description="Parts of the lists that are left out in turn")
-    draws: int = Field(5, ge=1, description="Draws of the parts, over which the threshold is the mean")
+    draws: int = Field(10, ge=1, description="Draws of the parts, over which the threshold is the mean")
     window_words: int = Field(
         8, ge=4, description="Words of a window of a text that is longer than two of them"
     )

@@ -10,6 +10,7 @@ from functools import cached_property
 from wordfreq import get_frequency_dict
 
 SIGNS = ".,;:!?\"'()[]"
+INNER_SIGNS = re.compile(r"[-_./]+")
 LONG_RUN = re.compile(r"[a-z]{7,}")  # letters between signs that may be words without spaces
 LONGEST_WORD = 20  # letters
 UNLIKELY = 2.6  # nats a letter from which on parts are no English
@@ -34,7 +35,9 @@ class Spelling:
         while tokens:
             length = next((n for n in (3, 2) if self._torn(_bare(tokens[:n]))), 1)
             word = "".join(_bare(tokens[:length]))
-            if not word.isalpha():
+            if length == 1 and self._torn(INNER_SIGNS.split(word)):
+                found.append(INNER_SIGNS.sub("", word))
+            elif not word.isalpha():
                 found.append(LONG_RUN.sub(lambda run: self._run(run[0], known), tokens[0]))
             elif word in self.ranks or known(word):
                 found.append(tokens[0] if length == 1 else word)

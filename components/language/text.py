@@ -9,14 +9,22 @@ from typing import Any
 
 import pandas as pd
 
+ESCAPED = 4  # times, at most
 MARKUP = re.compile(r"<[a-z/!][^<>]{0,200}>", re.I)
 
 
 def as_shown(text: str) -> str:
-    """A text as a browser shows it, entities read and tags left out; with its tags where nothing else is in it."""
-    read = html.unescape(text)
-    shown = MARKUP.sub(" ", read)
-    return shown if shown.strip() else read
+    """A text as a browser shows it, entities read and tags left out; with its tags where nothing else is in it.
+
+    What was escaped more than once is read to the end.
+    """
+    for _ in range(ESCAPED):
+        read = html.unescape(text)
+        shown = MARKUP.sub(" ", read)
+        if not shown.strip() or shown == text:
+            return read
+        text = shown
+    return text
 
 
 def tidy(text: str) -> str:
