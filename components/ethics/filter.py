@@ -81,9 +81,7 @@ class EthicsFilter:
         searched: the vector (d,) with which items are searched for it, judged too: search leaves out words that could
         hide a request, such as refused colours.
         """
-        verdict = self.verdict_on(text, encoder)
-        if searched is not None:
-            verdict = max(verdict, self.verdict(searched[None]), key=lambda found: found.score)
+        verdict = self.verdict(encoder.encode(self.readings(text, encoder)), searched)
         if verdict.blocked:
             shown = f": {text!r}" if self.log_blocked_texts else ""
             LOG.warning(
@@ -104,11 +102,12 @@ class EthicsFilter:
         """Sum of all votes on each reading (r, d): about 1 for what is banned, -1 for what is not."""
         return self._votes(self.vectors.cosines(vectors))
 
-    def verdict(self, vectors: Vectors) -> Verdict:
-        """Judge a text by the vectors of its readings (r, d)."""
-        cosines = self.vectors.cosines(vectors)
+    def verdict(self, vectors: Vectors, searched: Vectors | None = None) -> Verdict:
+        """Judge a text by the vectors of its readings (r, d), and by the one (d,) with which items are searched for it."""
+        cosines = self.vectors.cosines(vectors if searched is None else np.vstack([vectors, searched]))
         scores = self._votes(cosines)
-        score = round(worst(scores, self.worst_share), 6)
+        highest = [worst(scores[: len(vectors)], self.worst_share), *map(float, scores[len(vectors) :])]
+        score = round(max(highest), 6)
         if score <= self.threshold:
             return Verdict(False, None, None, score, self.threshold, None)
         nearest = int(cosines[scores.argmax(), : len(self.sentences)].argmax())

@@ -99,7 +99,7 @@ def _rows(file: Path, checks: dict[str, Check]) -> Iterator[dict[str, str]]:
             for column in checks:
                 if heading.count(column) != 1:
                     raise EthicsError(
-                        f"{file} has {heading.count(column) or 'no'} columns {column}. "
+                        f"{file} has {heading.count(column) or 'no'} columns named {column}. "
                         f"Its heading is {','.join(heading)!r}; write {','.join(checks)}."
                     )
             row = reader.line_num + 1

@@ -94,9 +94,12 @@ def test_a_row_that_cannot_be_used_is_named_by_file_and_row(rows, message, tmp_p
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b"text\nhello\n", r"ours\.csv has no columns sentence\. Its heading is 'text'; write sentence"),
-        (b"sentence,sentence\na,b\n", r"ours\.csv has 2 columns sentence"),
-        (b"", r"ours\.csv has no columns sentence\. Its heading is ''"),
+        (
+            b"text\nhello\n",
+            r"ours\.csv has no columns named sentence\. Its heading is 'text'; write sentence",
+        ),
+        (b"sentence,sentence\na,b\n", r"ours\.csv has 2 columns named sentence"),
+        (b"", r"ours\.csv has no columns named sentence\. Its heading is ''"),
         ("sentence\nübel\n".encode("latin-1"), r"ours\.csv is not UTF-8"),
     ],
 )
