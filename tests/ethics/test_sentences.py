@@ -80,7 +80,6 @@ def test_a_sentence_that_is_banned_and_benign_is_named_with_both_places(tmp_path
         ("a,fraud\n", r"ours\.csv, row 2: too many or too few fields"),
         ('"two\nlines",fraud,1,en,us\n', r"ours\.csv, row 2, sentence 'two\\nlines': it holds a control"),
         ('a,fraud,1,en,us\n"open,fraud,1,en,us\nb,fraud,1,en,us\n', r"ours\.csv, row 3: .*Close the quotes"),
-        ("x" * 200_000 + ",fraud,1,en,us\n", r"ours\.csv, row 2: field larger"),
         ("", "holds no sentence"),
     ],
 )
