@@ -61,6 +61,17 @@ def test_vectors_in_blocks_are_those_of_the_encoder(model):
     assert lengths(model, []).shape == (0,) and not list(encode_blocks(model, [], 4))
 
 
+def test_no_more_of_a_text_is_read_than_the_model_does_alone(small_encoder_folder):
+    model = open_model(str(small_encoder_folder))
+    model.max_seq_length = 20  # no multiple of a block's length
+    texts = [
+        "a long summer dress made of linen with many a button of shell in front and two wide pockets",
+        "a hat",
+    ]
+    assert lengths(model, texts).tolist() == [20, 8]
+    np.testing.assert_allclose(in_order(model, texts), Encoder(model).encode(texts), atol=1e-5)
+
+
 def test_only_new_and_changed_texts_are_encoded_and_the_bytes_are_those_of_a_first_run(
     small_encoder_folder, tmp_path
 ):

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from components.language.encoder import Encoder, open_model
+from components.language.finetune import choose_loss
 from components.language.losses import CombinedLoss, TasteLoss, elsa_loss, nested, pairs_loss
-from components.language.settings import LanguageSettings
+from components.language.settings import LanguageError, LanguageSettings
 from components.language.taste import likers, read_taste
 from components.language.text import item_texts
 from components.recommender import elsa
@@ -163,3 +164,11 @@ def test_the_recommenders_loss_brings_what_is_liked_together_nearer(small_encode
         loss().backward()
         optimiser.step()
     assert contrast() > before + 0.1
+
+
+def test_settings_that_leave_nothing_to_learn_from_are_refused(small_encoder_folder):
+    nobody, chosen = sparse.csr_matrix((0, 2)), LanguageSettings(pairs_weight=0, taste_weight=1)
+    with pytest.raises(LanguageError, match="there is nothing to learn from"):
+        choose_loss(open_model(str(small_encoder_folder)), ["a coat", "a hat"], nobody, chosen)
+    with pytest.raises(ValueError, match="nested_dimensions"):
+        LanguageSettings(nested_dimensions=[128, 0])

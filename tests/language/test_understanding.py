@@ -624,3 +624,11 @@ def test_a_price_in_another_currency_is_said_and_not_used():
     for query in ("coat under 50", "coat under €50", "the dollar coat under 50 euros"):
         meant = understand(query, euros)
         assert (meant.price_max, meant.other_currency) == (50, None)
+
+
+def test_the_price_of_an_item_in_another_currency_does_not_widen_the_range():
+    shop = Vocabulary({}, prices=(10.0, 50.0), currency="EUR")
+    item = {"attributes": "{}", "brand": None, "price": 5000.0, "currency": "JPY"}
+    assert shop.with_item(item).prices == (10.0, 50.0)
+    assert shop.with_item(item | {"currency": "EUR"}).prices == (10.0, 5000.0)
+    assert Vocabulary({}).with_item(item).currency == "JPY"
