@@ -22,9 +22,9 @@ from ethics_sets import attacks, read_sets
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from components.ethics.calibrate import BLOCK, Readings
+from components.ethics.calibrate import Readings
 from components.ethics.filter import EthicsFilter
-from components.language.encoder import Encoder, Vectors
+from components.language.encoder import Encoder
 from components.language.query_model import QueryModel
 
 WORDS = re.compile(
@@ -55,18 +55,12 @@ def second_half(texts: Sequence[str]) -> list[str]:
 def judge(texts: Sequence[str], ethics: EthicsFilter, encoder: Encoder) -> dict[str, Scores]:
     """Scores of texts (t,) under each rule."""
     read = Readings.of([ethics.readings(text, encoder) for text in texts], encoder)
+    nearest = ethics.vectors.cosines(read.vectors)[:, : len(ethics.sentences)]
     return {
         "filter": read.worst(ethics.scores(read.vectors), ethics.worst_share),
-        "plain rule": read.worst(nearest(read.vectors, ethics), 0),
+        "plain rule": read.worst(nearest.max(axis=1), 0),
         "word list": np.array([len(WORDS.findall(text)) for text in texts], dtype=float),
     }
-
-
-def nearest(vectors: Vectors, ethics: EthicsFilter) -> Vectors:
-    """Largest cosine of each reading (r, d) to a banned sentence."""
-    blocks = np.array_split(vectors, max(1, len(vectors) // BLOCK))
-    banned = len(ethics.sentences)
-    return np.concatenate([ethics.vectors.cosines(block)[:, :banned].max(axis=1) for block in blocks])
 
 
 def area(harmful: Scores, harmless: Scores, rounds: int = 500) -> list[float]:

@@ -93,7 +93,8 @@ def left_out_scores(
     read: Readings, vectors: CompactVectors, votes: Votes, settings: EthicsSettings
 ) -> Vectors:
     """Score of each text by votes learnt without the texts that are about the same, in each draw of parts (t, draws)."""
-    draws = [folds(read.first(), settings.parts, settings.seed + draw) for draw in range(settings.draws)]
+    written = read.first()
+    draws = [folds(written, settings.parts, settings.seed + draw) for draw in range(settings.draws)]
     weights = [votes.without(parts == part) for parts in draws for part in range(settings.parts)]
     learnt = np.stack(weights, axis=1).astype(np.float32)
     blocks = np.array_split(read.vectors, max(1, len(read.vectors) // BLOCK))

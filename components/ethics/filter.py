@@ -81,7 +81,7 @@ class EthicsFilter:
         searched: the vector (d,) with which items are searched for it, judged too: search leaves out words that could
         hide a request, such as refused colours.
         """
-        verdict = self.verdict(encoder.encode(self.readings(text, encoder)), searched)
+        verdict = self.verdict_on(text, encoder, searched)
         if verdict.blocked:
             shown = f": {text!r}" if self.log_blocked_texts else ""
             LOG.warning(
@@ -90,9 +90,9 @@ class EthicsFilter:
             )  # fmt: skip
         return verdict
 
-    def verdict_on(self, text: str, encoder: Encoder) -> Verdict:
-        """Judge a text by its worst readings, and log nothing."""
-        return self.verdict(encoder.encode(self.readings(text, encoder)))
+    def verdict_on(self, text: str, encoder: Encoder, searched: Vectors | None = None) -> Verdict:
+        """Judge a text as `judge` does, and log nothing."""
+        return self.verdict(encoder.encode(self.readings(text, encoder)), searched)
 
     def readings(self, text: str, encoder: Encoder) -> list[str]:
         """Each way to read a text."""

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from components.ethics.spelling import Spelling
 from components.language.encoder import Encoder
@@ -51,11 +52,7 @@ def read_whole(text: str, window_tokens: int, encoder: Encoder) -> list[str]:
     tokens = encoder.tokens(text)
     if len(tokens) <= 2 * size:
         return [text]
-    step = size // 2
-    return [
-        text[tokens[n][0] : tokens[min(n + size, len(tokens)) - 1][1]]
-        for n in range(0, len(tokens) - step, step)
-    ]
+    return _overlapping(text, tokens, size)
 
 
 def windows(text: str, window_words: int) -> list[str]:
@@ -63,13 +60,15 @@ def windows(text: str, window_words: int) -> list[str]:
 
     A sign counts as a word, and so does every 40th letter of one.
     """
-    words = list(WORD.finditer(text))
-    if len(words) <= 2 * window_words:
-        return [text.strip()]
-    step = window_words // 2
+    words = [word.span() for word in WORD.finditer(text)]
+    return [text.strip()] if len(words) <= 2 * window_words else _overlapping(text, words, window_words)
+
+
+def _overlapping(text: str, parts: Sequence[tuple[int, int]], size: int) -> list[str]:
+    """Windows of so many parts of a text, each from a character to another, that overlap by half."""
+    step = size // 2
     return [
-        text[words[n].start() : words[min(n + window_words, len(words)) - 1].end()]
-        for n in range(0, len(words) - step, step)
+        text[parts[n][0] : parts[min(n + size, len(parts)) - 1][1]] for n in range(0, len(parts) - step, step)
     ]
 
 
