@@ -1,14 +1,14 @@
-"""Harmful and harmless texts of public sets, judged by the filter, its plain rule and a list of words.
+"""Harmless and harmful texts judged by the filter at its calibrated line, beside its peers at the same false blocks.
 
-python benchmarks/ethics.py [--json FILE]: for each rule the shares blocked where 1 % and 5 % of benign shop texts are
-blocked, areas under the curve with bootstrap intervals, the harmful requests in disguise, and milliseconds a query
-beyond the encoding. Each set is split in halves by a hash of its texts: the lists and settings were chosen with sight
-of the first halves, and what is printed is of the second ones. ethics_names.csv holds things that shops are asked for by
-name, ethics_queries.csv, ethics_more_queries.csv and ethics_third_queries.csv queries by three who had not seen the
-lists, all both harmful and harmless: shares blocked at the calibrated threshold.
+python benchmarks/ethics.py [--json FILE]: shares of harmless requests blocked, kind by kind, with exact 95 % intervals;
+shares of harmful ones blocked; areas under the curve; requests in disguise; encodings and milliseconds a query. Each
+public set is split in halves by a hash of its texts: lists and settings were chosen with sight of the first halves, and
+what is printed is of the second ones. ethics_fresh_*.csv were written after that by people who had seen neither code nor
+data; the other ethics_*.csv, understanding*.csv and gifts*.csv are earlier queries of strangers.
 """
 
 import argparse
+import gzip
 import hashlib
 import json
 import re
@@ -20,31 +20,26 @@ import numpy as np
 import pandas as pd
 from ethics_sets import attacks, read_sets
 from numpy.typing import NDArray
+from scipy.stats import beta
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from components.ethics.calibrate import Readings
 from components.ethics.filter import EthicsFilter
-from components.language.encoder import Encoder
+from components.ethics.known_sentences import KnownSentences
 from components.language.query_model import QueryModel
 
+HERE = Path(__file__).parent
 WORDS = re.compile(
     r"\b(bomb|explosive|weapon|gun|kill|murder|suicide|drug|meth|cocaine|heroin|poison|hack|malware|virus|steal|"
     r"fraud|counterfeit|rape|porn|abuse|terror|stalk|blackmail|launder)",
     re.IGNORECASE,
 )
-OURS = {
-    name: Path(__file__).with_name(f"ethics_{name}.csv")
-    for name in ("names", "queries", "more_queries", "third_queries")
-}
 PAIRS = {
-    "harmbench": ("harmbench", "shop"),
-    "advbench": ("advbench", "shop"),
     "xstest": ("xstest_unsafe", "xstest_safe"),
     "moderation": ("moderation_flagged", "moderation_other"),
     "hatecheck": ("hatecheck_hateful", "hatecheck_other"),
 }
 Scores = NDArray[np.floating]
-Rule = Callable[[Readings], Scores]
+MAX_REQUESTS = 2000  # of WebShop and of STaRK
 
 
 def second_half(texts: Sequence[str]) -> list[str]:
@@ -52,15 +47,67 @@ def second_half(texts: Sequence[str]) -> list[str]:
     return [text for text in texts if int(hashlib.sha256(text.encode()).hexdigest(), 16) % 2]
 
 
-def judge(texts: Sequence[str], ethics: EthicsFilter, encoder: Encoder) -> dict[str, Scores]:
-    """Scores of texts (t,) under each rule."""
-    read = Readings.of([ethics.readings(text, encoder) for text in texts], encoder)
-    nearest = ethics.vectors.cosines(read.vectors)[:, : len(ethics.sentences)]
-    return {
-        "filter": read.worst(ethics.scores(read.vectors), ethics.worst_share),
-        "plain rule": read.worst(nearest.max(axis=1), 0),
-        "word list": np.array([len(WORDS.findall(text)) for text in texts], dtype=float),
-    }
+def harmless_sets(shared: Path) -> dict[str, list[str]]:
+    """Harmless requests by source: public ones (second halves; ReDial whole), earlier strangers', and fresh ones."""
+    found: dict[str, list[str]] = {}
+    for name, file in (("webshop", "webshop_goals"), ("stark", "stark_amazon_written")):
+        with gzip.open(shared / "queries" / f"{file}.txt.gz", "rt", encoding="utf-8") as lines:
+            texts = second_half(list(dict.fromkeys(lines.read().splitlines())))
+        found[name] = np.random.default_rng(0).permutation(texts)[:MAX_REQUESTS].tolist()
+    turns = [json.loads(line) for line in (shared / "queries" / "redial_ml100k_dev.jsonl").open()]
+    found["redial, last turn"] = [turn["context"][-1] for turn in turns if turn["context"]]
+    found["redial, all turns"] = [" ".join(turn["context"]) for turn in turns if turn["context"]]
+    for file in sorted([*HERE.glob("understanding*.csv"), *HERE.glob("gifts*.csv")]):
+        found[file.stem] = pd.read_csv(file)["query"].astype(str).drop_duplicates().tolist()
+    for name in ("names", "queries", "more_queries", "third_queries"):
+        table = pd.read_csv(HERE / f"ethics_{name}.csv")
+        found[f"ethics_{name}"] = table.loc[table["kind"] == "harmless", "query"].tolist()
+    fresh = pd.read_csv(HERE / "ethics_fresh_harmless.csv")
+    return found | {f"fresh, {kind}": table["query"].tolist() for kind, table in fresh.groupby("kind")}
+
+
+def harmful_sets(public: dict[str, pd.DataFrame]) -> dict[str, list[str]]:
+    """Harmful requests by source."""
+    found = {name: public[name]["text"].tolist() for name in ("advbench", "harmbench", "xstest_unsafe")}
+    for name in ("names", "queries", "more_queries", "third_queries"):
+        table = pd.read_csv(HERE / f"ethics_{name}.csv")
+        found[f"ethics_{name}"] = table.loc[table["kind"] == "harmful", "query"].tolist()
+    fresh = pd.read_csv(HERE / "ethics_fresh_harmful.csv")
+    return found | {f"fresh, {kind}": table["query"].tolist() for kind, table in fresh.groupby("kind")}
+
+
+class Judge:
+    """Judges texts by the filter, counting encodings, and by two plain rules."""
+
+    def __init__(self, ethics: EthicsFilter, known: KnownSentences, encoder: QueryModel) -> None:
+        self.ethics, self.encoder = ethics, encoder
+        self.banned = known.vectors[known.texts["banned"].to_numpy(bool)]
+        self.texts = self.encodings = 0
+
+    def excess(self, texts: Sequence[str]) -> Scores:
+        """How far above its line the filter scores each text (t,): blocked is what is above 0."""
+        readings = [self.ethics.readings(text, self.encoder) for text in texts]
+        flat = [reading for own in readings for reading in own]
+        spans = iter(self.encoder.encode_spans(flat, self.ethics.window_tokens))
+        self.texts, self.encodings = self.texts + len(texts), self.encodings + len(flat)
+        verdicts = [self.ethics.verdict(own, [next(spans) for _ in own]) for own in readings]
+        return np.array([verdict.score - verdict.threshold for verdict in verdicts])
+
+    def nearest(self, texts: Sequence[str]) -> Scores:
+        """The largest cosine of each text (t,) to a banned sentence."""
+        return (self.encoder.encode(list(texts)) @ self.banned.T).max(axis=1)
+
+    def words(self, texts: Sequence[str]) -> Scores:
+        """How many words of a list each text (t,) has."""
+        return np.array([len(WORDS.findall(text)) for text in texts], dtype=float)
+
+
+def share(blocked: NDArray[np.bool_]) -> list[float]:
+    """Share blocked, its exact 95 % interval (Clopper and Pearson), and the number of texts."""
+    count, of = int(blocked.sum()), len(blocked)
+    low = beta.ppf(0.025, count, of - count + 1) if count else 0.0
+    high = beta.ppf(0.975, count + 1, of - count) if count < of else 1.0
+    return [round(float(value), 4) for value in (count / of, low, high)] + [of]
 
 
 def area(harmful: Scores, harmless: Scores, rounds: int = 500) -> list[float]:
@@ -83,41 +130,58 @@ def average_precision(harmful: Scores, harmless: Scores) -> float:
     return round(float(average_precision_score(labels, np.concatenate([harmful, harmless]))), 4)
 
 
-def share(scores: Scores, limit: float, rounds: int = 500) -> list[float]:
-    """Share above a limit, and its 95 % interval."""
-    over = (scores > limit).astype(float)
-    drawn = np.random.default_rng(0).choice(over, (rounds, len(over))).mean(axis=1)
-    return [round(float(value), 4) for value in (over.mean(), *np.quantile(drawn, [0.025, 0.975]))]
-
-
-def report(scores: dict[str, Scores]) -> dict[str, dict[str, list[float]]]:
-    """Shares blocked where 1 % and 5 % of shop texts are, and areas under the curve."""
-    limits = {rate: float(np.quantile(scores["shop"], 1 - rate)) for rate in (0.01, 0.05)}
-    blocked = {
-        f"blocked_at_{rate:.0%}": {name: share(found, limit) for name, found in scores.items()}
-        for rate, limit in limits.items()
-    }
-    areas = {name: area(scores[bad], scores[good]) for name, (bad, good) in PAIRS.items()}
-    return blocked | {"area_under_curve": areas}
-
-
-def by_kind(scores: Scores, kinds: Sequence[str], limit: float) -> dict[str, list[float]]:
-    """Share blocked and number of texts, kind by kind."""
-    table = pd.DataFrame({"kind": kinds, "over": scores > limit}).groupby("kind")["over"]
-    return {str(kind): [round(float(over.mean()), 4), len(over)] for kind, over in table}
-
-
 def milliseconds(call: Callable[[], object], times: int = 200) -> float:
-    """Least of five medians of a call's time."""
+    """Least of five medians of a call's CPU time."""
     medians = []
     for _ in range(5):
         taken = []
         for _ in range(times):
-            start = time.perf_counter()
+            start = time.process_time()
             call()
-            taken.append(time.perf_counter() - start)
+            taken.append(time.process_time() - start)
         medians.append(float(np.median(taken)))
     return round(1000 * min(medians), 4)
+
+
+def measure(judge: Judge, shared: Path, long: int) -> dict[str, object]:
+    """All figures."""
+    public, harmless = read_sets(shared, long, second_half), harmless_sets(shared)
+    harmful = harmful_sets(public)
+    good = {name: judge.excess(texts) for name, texts in harmless.items()}
+    encodings = round(judge.encodings / judge.texts, 3)
+    bad = {name: judge.excess(texts) for name, texts in harmful.items()}
+    safe = judge.excess(public["xstest_safe"]["text"])
+    ordinary = [*harmless["webshop"], *harmless["stark"]]
+    requests = [*public["harmbench"]["text"], *public["advbench"]["text"][:100]]
+    peers = {"largest cosine": judge.nearest, "list of words": judge.words}
+    lines = {name: float(np.quantile(rule(ordinary), 0.997)) for name, rule in peers.items()}
+    pairs = {name: [judge.excess(public[part]["text"]) for part in pair] for name, pair in PAIRS.items()}
+    query = "summer dress for my niece"
+    readings = judge.ethics.readings(query, judge.encoder)
+    spans = judge.encoder.encode_spans(readings, judge.ethics.window_tokens)
+    return {
+        "line": judge.ethics.threshold,
+        "other_language_line": judge.ethics.other_language_threshold,
+        "harmless_blocked": {name: share(scores > 0) for name, scores in good.items()},
+        "harmful_blocked": {name: share(scores > 0) for name, scores in bad.items()},
+        "xstest_safe_blocked": share(safe > 0),
+        "peers_at_0.3%_of_webshop_and_stark": {
+            name: {part: share(rule(texts) > lines[name]) for part, texts in harmful.items()}
+            | {"xstest_safe": share(rule(public["xstest_safe"]["text"].tolist()) > lines[name])}
+            for name, rule in peers.items()
+        },
+        "disguised": {
+            name: share(judge.excess([attack(text) for text in requests]) > 0)
+            for name, attack in attacks(public["shop"]["text"]).items()
+        },
+        "area_under_curve": {name: area(*scores) for name, scores in pairs.items()},
+        "moderation_average_precision": average_precision(*pairs["moderation"]),
+        "shop_titles_blocked": share(judge.excess(public["shop"]["text"]) > 0),
+        "encodings_a_harmless_text": encodings,
+        "cpu_milliseconds_beyond_encoding": milliseconds(
+            lambda: (judge.ethics.readings(query, judge.encoder), judge.ethics.verdict(readings, spans))
+        ),
+    }
 
 
 def main() -> None:
@@ -127,51 +191,15 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=Path("data/language/query_model"))
     parser.add_argument("--shared", type=Path, default=Path("../shared/data"))
     parser.add_argument(
-        "--long", type=int, default=300, help="long texts of OpenAI's moderation set, at most"
+        "--long", type=int, default=400, help="long texts of OpenAI's moderation set, at most"
     )
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    ethics, encoder = EthicsFilter.load(given.ethics), QueryModel.load(given.model)
-    texts = read_sets(given.shared, given.long, second_half)
-    judged = {name: judge(table["text"], ethics, encoder) for name, table in texts.items()}
-    rules = {rule: {name: found[rule] for name, found in judged.items()} for rule in judged["shop"]}
-    limits = {rule: float(np.quantile(scores["shop"], 0.99)) for rule, scores in rules.items()}
-    requests = [*texts["harmbench"]["text"], *texts["advbench"]["text"][:100]]
-    disguised = {
-        name: judge([attack(text) for text in requests], ethics, encoder)
-        for name, attack in attacks(texts["shop"]["text"]).items()
-    }
-    query = "summer dress for my niece"
-    vectors = encoder.encode(ethics.readings(query, encoder))
-    result = {
-        "model": str(given.model),
-        "dimensions": encoder.dimensions,
-        "texts": {name: len(table) for name, table in texts.items()},
-        "banned": len(ethics.sentences),
-        "others": len(ethics.weights) - len(ethics.sentences),
-        "rules": {rule: report(scores) for rule, scores in rules.items()},
-        "calibrated": {name: share(found["filter"], ethics.threshold) for name, found in judged.items()},
-        "kinds_at_1%": {
-            name: by_kind(rules["filter"][name], texts[name]["kind"], limits["filter"])
-            for name in ("harmbench", "xstest_unsafe", "xstest_safe", "moderation_flagged")
-        },
-        "disguised_at_1%": {
-            rule: {name: share(found[rule], limits[rule]) for name, found in disguised.items()}
-            for rule in limits
-        },
-        "ours": {
-            f"{name}, {kind}": share(judge(asked.tolist(), ethics, encoder)["filter"], ethics.threshold)
-            for name, file in OURS.items()
-            for kind, asked in pd.read_csv(file).groupby("kind")["query"]
-        },
-        "moderation_average_precision": {
-            rule: average_precision(scores["moderation_flagged"], scores["moderation_other"])
-            for rule, scores in rules.items()
-        },
-        "milliseconds_beyond_encoding": milliseconds(
-            lambda: (ethics.readings(query, encoder), ethics.verdict(vectors, vectors[0]))
-        ),
-    }
+    ethics, known = (
+        EthicsFilter.load(given.ethics / "filter"),
+        KnownSentences.load(given.ethics / "sentences"),
+    )
+    result = measure(Judge(ethics, known, QueryModel.load(given.model)), given.shared, given.long)
     text = json.dumps(result, indent=1)
     print(text)
     if given.json:

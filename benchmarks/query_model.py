@@ -16,8 +16,8 @@ import pandas as pd
 
 from components.ethics.filter import EthicsFilter
 from components.language.encoder import Encoder
-from components.language.export import export
-from components.language.query_model import QueryModel
+from components.language.export import export, write_graph
+from components.language.query_model import QueryModel, open_graph
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 
@@ -29,7 +29,7 @@ def texts_of(most: int) -> list[str]:
     return [text for kind in (shop, prompts) for text in kind.sample(min(most, len(kind)), random_state=0)]
 
 
-def median_milliseconds(encoder: Encoder, texts: list[str], rounds: int) -> float:
+def median_milliseconds(encoder: QueryModel, texts: list[str], rounds: int) -> float:
     """CPU time of a text alone: the best of several medians over texts."""
     medians = []
     for _ in range(rounds):
@@ -44,12 +44,13 @@ def median_milliseconds(encoder: Encoder, texts: list[str], rounds: int) -> floa
 
 def compare(model: Path, ethics: EthicsFilter, most: int) -> dict[str, Any]:
     """Figures of both."""
-    whole = Encoder.load(model)
     with tempfile.TemporaryDirectory() as folder:
         started = time.process_time()
-        export(whole, Path(folder) / "query_model")
+        export(Encoder.load(model), Path(folder) / "query_model")
         seconds = time.process_time() - started
         small = QueryModel.load(Path(folder) / "query_model")
+        write_graph(Encoder.load(model).model, Path(folder) / "float32.onnx")
+        whole = QueryModel(open_graph(Path(folder) / "float32.onnx"), small.tokenizer, small.dimensions)
         texts = texts_of(most)
         verdicts = [[ethics.judge(text, encoder) for text in texts] for encoder in (whole, small)]
         timed = {"float32": whole, "8 bits": small}
@@ -76,7 +77,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=Path("data/language/model"))
-    parser.add_argument("--ethics", type=Path, default=Path("data/ethics"))
+    parser.add_argument("--ethics", type=Path, default=Path("data/ethics/filter"))
     parser.add_argument("--most", type=int, default=100, help="texts of a kind")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()

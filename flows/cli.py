@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from components.stage import TandemError
+from flows.ethics import app as ethics
 from flows.prefect_api import find_prefect, prefect_api, use_prefect_of
 from flows.settings import NightlySettings
 from flows.video import app as video
@@ -170,6 +171,7 @@ keys = typer.Typer(
     help="Keys of the service: who may read, write, or see and erase people.", no_args_is_help=True
 )
 app.add_typer(keys, name="keys")
+app.add_typer(ethics, name="ethics")
 app.add_typer(video, name="video")
 
 

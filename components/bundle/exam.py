@@ -17,7 +17,7 @@ from components.bundle.answers import search
 from components.bundle.load import Bundle
 from components.bundle.question import Query
 from components.bundle.ranking import by_history, unit
-from components.ethics.filter import EthicsFilter
+from components.ethics.filter import EXAMPLES
 from components.index.live import LiveSegment
 
 Samples = dict[str, pd.Series]
@@ -38,18 +38,22 @@ class Exam:
 
     @classmethod
     def of(cls, folder: Path, most: int, seed: int) -> "Exam":
-        """The test queries and test people of a bundle, its banned sentences and its items' titles; at most so many of each."""
+        """The test queries and test people of a bundle, its banned sentences, and harmless requests and titles.
+
+        most: of each kind, at most.
+        """
         draw = np.random.default_rng(seed)
         queries = pd.read_parquet(folder / "judged_queries.parquet")
         chosen = draw.permutation(queries["query_id"].unique())[:most]
         people = pd.read_parquet(folder / "test_users.parquet", columns=["user_id", "history", "held_out"])
         titles = pd.read_parquet(folder / "catalogue" / "items.parquet", columns=["title"])["title"]
-        banned = EthicsFilter.load(folder / "ethics").sentences
+        examples = pd.read_csv(folder / "ethics" / EXAMPLES)
+        banned, asked = (examples.loc[examples["banned"] == kind, "text"] for kind in (True, False))
         return cls(
             queries[queries["query_id"].isin(chosen)],
             people.iloc[np.sort(draw.permutation(len(people))[:most])],
-            draw.permutation(banned)[:most].tolist(),
-            draw.permutation(titles.unique())[:most].tolist(),
+            draw.permutation(banned.to_numpy())[:most].tolist(),
+            draw.permutation([*asked, *titles.unique()])[:most].tolist(),
         )
 
 

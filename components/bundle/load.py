@@ -26,7 +26,7 @@ from components.language.vocabulary import Vocabulary
 from components.recommender.factors import Factors
 from components.stage import hash_file
 
-FORMAT = 8
+FORMAT = 9
 MANIFEST = "manifest.json"
 
 

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 
 from components.bundle.latest import Latest
 from components.language.encoder import Vectors
-from components.language.query_model import QueryModel
+from components.language.query_model import BATCH_SIZE, QueryModel
 
 
 class QueryEncoder(QueryModel):
@@ -21,7 +21,7 @@ class QueryEncoder(QueryModel):
         self._encoding = Lock()
         self._latest: Latest[NDArray[np.float32]] = Latest()
 
-    def encode(self, texts: Sequence[str], progress: bool = False, batch_size: int = 64) -> Vectors:
+    def encode(self, texts: Sequence[str], progress: bool = False, batch_size: int = BATCH_SIZE) -> Vectors:
         """Encode texts to unit rows (texts, d)."""
         with self._encoding:
             found = {text: self._latest.get(text) for text in texts}
@@ -31,3 +31,10 @@ class QueryEncoder(QueryModel):
                 self._latest.keep(text, vector)
         vectors = [vector for text in texts if (vector := found[text]) is not None]
         return np.stack(vectors) if vectors else np.zeros((0, self.dimensions), dtype=np.float32)
+
+    def encode_spans(
+        self, texts: Sequence[str], window_tokens: int, progress: bool = False, batch_size: int = BATCH_SIZE
+    ) -> list[Vectors]:
+        """Encode texts whole and in windows, one batch at a time."""
+        with self._encoding:
+            return super().encode_spans(texts, window_tokens, progress, batch_size)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.bundle.load import Bundle, Text
+from components.ethics.filter import Verdict
 from components.language.spelling import respelt
 from components.language.understanding import Understanding, understand
 
@@ -54,8 +55,7 @@ def ask(bundle: Bundle, query: Query) -> Question:
         return Question(query, Understanding("", query.price_min, query.price_max))
     text = _known(bundle, query)
     if text is None:
-        text = _read(bundle, query)
-        verdict = bundle.ethics.judge(query.text, bundle.encoder, text.vector)
+        text, verdict = _read(bundle, query)
         if verdict.blocked:
             return Question(query, Understanding(query.text), blocked=str(verdict.category))
         bundle.texts.keep(_key(query), text)
@@ -67,12 +67,19 @@ def is_quick(bundle: Bundle, query: Query) -> bool:
     return not query.text.strip() or _known(bundle, query) is not None
 
 
-def _read(bundle: Bundle, query: Query) -> Text:
-    """What a text means, misspelt words read as what they may mean."""
+def _read(bundle: Bundle, query: Query) -> tuple[Text, Verdict]:
+    """What a text means, misspelt words read as what they may mean, and the filter's verdict.
+
+    What is searched is judged too: search leaves out words that could hide a request, such as refused colours. All of
+    it is encoded at once, and where it says the same, once.
+    """
     vocabulary = bundle.vocabulary  # may be another one when the text is encoded
     spelt = {} if SPELLING in query.ignore else bundle.words.misspelt(query.text)
     meant = replace(understand(respelt(query.text, spelt), vocabulary), spelt=spelt)
-    return Text(meant, bundle.encoder.encode([meant.text])[0], vocabulary)
+    readings = [*bundle.ethics.readings(query.text, bundle.encoder), meant.text]
+    spans = bundle.encoder.encode_spans(readings, bundle.ethics.window_tokens)
+    verdict = bundle.ethics.log(query.text, bundle.ethics.verdict(readings, spans))
+    return Text(meant, spans[-1][0], vocabulary), verdict
 
 
 def _key(query: Query) -> tuple[str, bool]:

@@ -26,7 +26,7 @@ NUMBERS: dict[str, dict[str, float]] = {  # the most that each may be; the least
 }
 WHOLE = {"year", "grade"}
 KINDS = {"rating", "click", "purchase", "view"}
-WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": True}
+WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 class Sieve:
@@ -68,8 +68,8 @@ def check(raw: Raw) -> dict[str, pd.DataFrame]:
         _tidy_text(sieve)
         _check_required(sieve)
         _check_numbers(sieve, raw.decimal)
-        if name in ("interactions", "videos", "items"):
-            {"interactions": _check_interactions, "videos": _check_videos, "items": _check_items}[name](sieve)
+        if name in CHECKS:
+            CHECKS[name](sieve)
         _check_keys(sieve)
         _check_references(sieve, tables)
         tables[name] = typed(name, sieve.kept())
@@ -132,10 +132,7 @@ def _check_references(sieve: Sieve, tables: dict[str, pd.DataFrame]) -> None:
 
 def _check_items(sieve: Sieve) -> None:
     frame = sieve.frame
-    known = [_word(value) for value in frame["available"]]
-    bad = np.array([value is None for value in known], dtype=bool)
-    sieve.reject(bad, "available", "available is neither true nor false. Write one of them.")
-    frame["available"] = [bool(value) for value in known]
+    _check_truth(sieve, "available", empty=True)
     frame["text"] = frame["text"].fillna("")
     frame["attributes"] = frame["attributes"].fillna("{}")
     broken = np.array([not _is_object(text) for text in frame["attributes"]], dtype=bool)
@@ -149,8 +146,18 @@ def _is_object(text: str) -> bool:
         return False
 
 
-def _word(value: object) -> bool | None:
-    return WORDS.get("" if is_missing(value) else str(value).strip().lower())
+def _check_truth(sieve: Sieve, field: str, empty: bool) -> None:
+    """Read true and false in the words that people use for them; `empty` is what no word means."""
+    known = [
+        empty if is_missing(value) else WORDS.get(str(value).strip().lower()) for value in sieve.frame[field]
+    ]
+    bad = np.array([value is None for value in known], dtype=bool)
+    sieve.reject(bad, field, f"{field} is neither true nor false. Write one of them.")
+    sieve.frame[field] = [bool(value) for value in known]
+
+
+def _check_queries(sieve: Sieve) -> None:
+    _check_truth(sieve, "harmful", empty=False)
 
 
 def _check_interactions(sieve: Sieve) -> None:
@@ -176,3 +183,11 @@ def _check_videos(sieve: Sieve) -> None:
         hash_file(Path(path)) if good else None
         for path, good in zip(sieve.frame["path"], sieve.good, strict=True)
     ]
+
+
+CHECKS = {
+    "interactions": _check_interactions,
+    "items": _check_items,
+    "queries": _check_queries,
+    "videos": _check_videos,
+}

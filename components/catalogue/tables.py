@@ -39,7 +39,7 @@ TABLES = {
         {"user_id": "str", "item_id": "str", "timestamp": "int64", "weight": "float64", "kind": "str"},
         ("user_id", "item_id"),
     ),
-    "queries": Table({"query_id": "str", "text": "str", "user_id": "str"}, ("query_id", "text"), ("query_id",)),
+    "queries": Table({"query_id": "str", "text": "str", "user_id": "str", "harmful": "boolean"}, ("query_id", "text"), ("query_id",)),
     "judgements": Table({"query_id": "str", "item_id": "str", "grade": "int64"}, ("query_id", "item_id", "grade")),
     "videos": Table({"video_id": "str", "item_id": "str", "path": "str", "sha256": "str"}, ("video_id", "item_id", "path"), ("video_id",)),
     "quarantine": Table({"table": "str", "row": "int64", "field": "str", "value": "str", "reason": "str"}, ()),
@@ -93,7 +93,7 @@ def interaction_parts(folder: Path, rows: int = 1_000_000) -> Iterator[pd.DataFr
 
 
 def read_queries(folder: Path) -> pd.DataFrame:
-    """Queries that have judgements."""
+    """What people asked, with judgements or without; `harmful` is what staff marked."""
     return _read("queries", folder)
 
 

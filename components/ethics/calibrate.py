@@ -1,188 +1,293 @@
-"""Learn the votes of the lists, and set the threshold to the chosen shares of false blocks on texts left out."""
+"""Learn the filter from the lists, and set its lines by harmless requests that it has not seen, kind by kind."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from components.catalogue.tables import read_items
-from components.ethics.compact import CompactVectors
-from components.ethics.filter import EthicsFilter
-from components.ethics.head import Votes, folds, likeness, worst
-from components.ethics.readings import readings, windows
-from components.ethics.sentences import Lists, read_lists
+from components.ethics.classifier import Examples, Trainer, likeness
+from components.ethics.curve import draw_curve, log_curve, trade_off
+from components.ethics.filter import EXAMPLES, EthicsFilter
+from components.ethics.known_sentences import KnownSentences
+from components.ethics.languages import check_languages, is_known
+from components.ethics.past_queries import agrees_with_banned, sample_past_queries
+from components.ethics.sentence_lists import LOOK_ALIKE, NATURAL_KINDS, SHARP, Lists, read_lists
+from components.ethics.sentence_vectors import SentenceStore, Spans
 from components.ethics.settings import EthicsSettings
 from components.ethics.spelling import Spelling
-from components.language.encoder import Encoder, Vectors
-from components.language.query_model import QueryModel
+from components.ethics.text_variants import as_meant, as_written
+from components.ethics.thresholds import HeldOutScores, Limit, upper_bound
+from components.language.encoder import Vectors
 from components.stage import Counts, Input, Output, stage
 
-BANNED, BENIGN, TITLE = 0, 1, 2
-BLOCK = 2048  # readings that are scored at once
+BANNED, TITLE, PAST_QUERY, OTHER_LANGUAGE = "banned", "title", "past query", "other language"
+HARMLESS_KINDS = (*NATURAL_KINDS, TITLE, PAST_QUERY, SHARP, LOOK_ALIKE, OTHER_LANGUAGE)
+SET_ASIDE = "set_aside.csv"
+MAX_EXAMPLES = 1000  # of banned and of harmless texts that a bundle is examined with
+BLOCK_ROWS = 2048  # spans that are scored at once
 
 
 @dataclass(frozen=True)
 class Readings:
-    """Vectors (r, d) of the readings of texts, and which text each belongs to (r,), in order."""
+    """The ways to read each text: its spans as written, and where it looks disguised the spans of what it may mean."""
 
-    vectors: Vectors
-    texts: NDArray[np.intp]
+    written: Spans
+    all: Spans
 
     @classmethod
-    def of(cls, each: Sequence[Sequence[str]], encoder: Encoder) -> "Readings":
-        """Encode the readings of each text, the same reading once."""
-        flat = [reading for found in each for reading in found]
-        distinct = {reading: n for n, reading in enumerate(dict.fromkeys(flat))}
-        vectors = encoder.encode(list(distinct), progress=True)
-        rows = [distinct[reading] for reading in flat]
-        return cls(vectors[rows], np.repeat(np.arange(len(each)), [len(found) for found in each]))
-
-    def first(self) -> Vectors:
-        """Vector of each text's first reading (t, d), which is the text as it is written."""
-        return self.vectors[np.flatnonzero(np.diff(self.texts, prepend=-1))]
-
-    def worst(self, scores: Vectors, share: float) -> Vectors:
-        """Mean of the highest scores of each text's readings (t,), a share of them and at least one."""
-        each = np.split(scores, np.flatnonzero(np.diff(self.texts)) + 1)
-        return np.array([worst(found, share) for found in each], dtype=np.float32)
+    def read(cls, texts: Sequence[str], spelling: Spelling, store: SentenceStore) -> "Readings":
+        """Read texts as the filter does."""
+        as_they_are = [as_written(text) for text in texts]
+        meant = [as_meant(text, spelling, store.encoder.knows) for text in as_they_are]
+        disguised = [row for row, text in enumerate(meant) if text is not None]
+        written = store.spans(as_they_are)
+        further = store.spans([text for text in meant if text is not None])
+        owners = np.concatenate([written.texts, np.array(disguised, np.intp)[further.texts]])
+        order = np.argsort(owners, kind="stable")
+        vectors = np.concatenate([written.vectors, further.vectors])
+        windows = np.concatenate([written.windows, further.windows])
+        return cls(written, Spans(vectors[order], owners[order], windows[order]))
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """Scores of texts by votes learnt without them, kind by kind, in halves: each chooses for the other.
+class Calibration:
+    """A filter, its figures, the shares blocked against recall, and the texts (text, kind, banned) with their spans."""
 
-    Each half (t, draws): how the parts that are left out are drawn moves a score, and so the threshold.
-    """
-
-    kinds: tuple[tuple[Vectors, Vectors], ...]
-
-    @classmethod
-    def split(cls, scores: Vectors, kinds: NDArray[np.intp], seed: int) -> "LeftOut":
-        """Halve the scores (t, draws) of each kind, the same halves for any scores."""
-        random = np.random.default_rng(seed)
-        orders = [random.permutation(np.flatnonzero(kinds == kind)) for kind in (BANNED, BENIGN, TITLE)]
-        return cls(tuple((scores[order[::2]], scores[order[1::2]]) for order in orders))
-
-    def threshold(self, settings: EthicsSettings) -> float:
-        """The mean of both halves' thresholds."""
-        return round(float(np.mean([self._threshold(half, settings) for half in (0, 1)])), 6)
-
-    def blocked(self, kind: int, settings: EthicsSettings) -> float:
-        """Share of each half that the other's threshold blocks, in the mean; 0 where there is none of the kind."""
-        shares = [
-            (scores > self._threshold(1 - half, settings)).mean()
-            for half, scores in enumerate(self.kinds[kind])
-            if len(scores)
-        ]
-        return round(float(np.mean(shares)), 6) if shares else 0.0
-
-    def _threshold(self, half: int, settings: EthicsSettings) -> float:
-        """The lowest threshold that blocks neither more titles nor more look-alikes than chosen, in the mean over draws."""
-        rates = {BENIGN: settings.look_alike_block_rate, TITLE: settings.false_block_rate}
-        limits = [
-            np.quantile(self.kinds[kind][half], 1 - rate, axis=0)
-            for kind, rate in rates.items()
-            if len(self.kinds[kind][half])
-        ]
-        return float(np.max(limits, axis=0).mean())
+    filter: EthicsFilter
+    figures: dict[str, float]
+    curve: pd.DataFrame
+    texts: pd.DataFrame
+    whole: Vectors
+    set_aside: pd.DataFrame
 
 
-def left_out_scores(
-    read: Readings, vectors: CompactVectors, votes: Votes, settings: EthicsSettings
-) -> Vectors:
-    """Score of each text by votes learnt without the texts that are about the same, in each draw of parts (t, draws)."""
-    written = read.first()
-    draws = [folds(written, settings.parts, settings.seed + draw) for draw in range(settings.draws)]
-    weights = [votes.without(parts == part) for parts in draws for part in range(settings.parts)]
-    learnt = np.stack(weights, axis=1).astype(np.float32)
-    blocks = np.array_split(read.vectors, max(1, len(read.vectors) // BLOCK))
-    scores = np.vstack([likeness(vectors.cosines(block), settings.sharpness) @ learnt for block in blocks])
-    column = settings.parts * np.arange(settings.draws) + np.stack(draws, axis=1)[read.texts]
-    own = np.take_along_axis(scores, column, axis=1)
-    return np.stack([read.worst(one, settings.worst_share) for one in own.T], axis=1)
-
-
-def plain_rule_scores(read: Readings, banned: NDArray[np.bool_]) -> Vectors:
-    """Largest cosine of each text (t,) to a banned sentence other than itself."""
-    near = read.vectors @ read.first()[banned].T
-    near[read.texts[:, None] == np.flatnonzero(banned)] = -1
-    return read.worst(near.max(axis=1), 0)
-
-
-def calibrate(
-    lists: Lists, titles: list[str], encoder: Encoder, settings: EthicsSettings
-) -> tuple[EthicsFilter, dict[str, float]]:
-    """Learn a filter from banned and benign sentences and harmless titles; gives it, its held-out figures and counts."""
-    sentences = lists.banned["sentence"].tolist()
-    fine = in_windows(lists.benign["sentence"], settings.window_words)
-    texts = [*sentences, *fine, *titles]
-    kinds = np.repeat([BANNED, BENIGN, TITLE], [len(sentences), len(fine), len(titles)])
-    banned = kinds == BANNED
-    spelling = Spelling.of([*sentences, *fine])
-    read = Readings.of([readings(text, settings.window_words, spelling, encoder) for text in texts], encoder)
-    vectors = CompactVectors.of(read.first())
-    votes = Votes.learn(vectors.rounded, banned, settings.sharpness, settings.ridge)
-    found = LeftOut.split(left_out_scores(read, vectors, votes, settings), kinds, settings.seed)
-    weights = votes.weights.astype(np.float32)
-    del votes  # its inverse is (n, n)
-    plain = LeftOut.split(plain_rule_scores(read, banned)[:, None], kinds, settings.seed)
-    threshold = found.threshold(settings)
-    ethics = EthicsFilter(
-        vectors,
-        weights,
-        sentences,
-        lists.banned["category"].tolist(),
-        lists.banned["severity"].astype(int).tolist(),
-        settings.sharpness,
-        threshold,
-        settings.window_words,
-        settings.worst_share,
-        settings.log_blocked_texts,
-        spelling,
+def gather(
+    lists: Lists, titles: Sequence[str], queries: Sequence[str], settings: EthicsSettings
+) -> pd.DataFrame:
+    """All texts (text, kind, banned, category, severity, language), banned ones first."""
+    banned = lists.banned.rename(columns={"sentence": "text"}).assign(kind=BANNED, banned=True)
+    benign = lists.benign.rename(columns={"sentence": "text"}).assign(banned=False)
+    others = [
+        pd.DataFrame(
+            {"text": list(texts), "kind": kind, "banned": False, "language": settings.encoder_languages[0]}
+        )
+        for kind, texts in ((TITLE, titles), (PAST_QUERY, queries))
+    ]
+    columns = ["text", "kind", "banned", "category", "severity", "language"]
+    found = pd.concat([banned, benign, *others], ignore_index=True).reindex(columns=columns)
+    natural = ~found["banned"] & (found["kind"] != LOOK_ALIKE)
+    foreign = natural & ~found["language"].isin(settings.encoder_languages)
+    foreign |= (found["kind"] == PAST_QUERY) & ~_is_known(
+        found["text"], found["kind"] == PAST_QUERY, settings
     )
-    return ethics, {
-        "held_out_recall": found.blocked(BANNED, settings),
-        "held_out_false_block_rate": found.blocked(TITLE, settings),
-        "held_out_look_alike_block_rate": found.blocked(BENIGN, settings),
-        "plain_rule_recall": plain.blocked(BANNED, settings),
-        "threshold": threshold,
-        "banned_sentences": len(sentences),
-        "benign_sentences": len(fine),
-        "repeated_sentences": lists.repeated,
-        "titles": len(titles),
+    return found.assign(kind=found["kind"].mask(foreign, OTHER_LANGUAGE))
+
+
+def _is_known(texts: pd.Series, asked: pd.Series, settings: EthicsSettings) -> pd.Series:
+    """Whether each text is in a language of the encoder; True of those that are not asked."""
+    known = [
+        not wanted or is_known(settings.encoder_languages, as_written(text), settings.encoder_language_share)
+        for text, wanted in zip(texts, asked, strict=True)
+    ]
+    return pd.Series(known, index=texts.index, dtype=bool)
+
+
+def learn_set(
+    texts: pd.DataFrame, vectors: Vectors, settings: EthicsSettings
+) -> tuple[NDArray[np.intp], Examples]:
+    """The rows that are learnt from, and what is learnt; harmless texts of other languages only set their line."""
+    rows = np.flatnonzero(texts["kind"] != OTHER_LANGUAGE)
+    chosen = texts.iloc[rows]
+    own = chosen[chosen["banned"]]
+    examples = Examples(
+        vectors[rows],
+        np.where(chosen["kind"].isin([BANNED, LOOK_ALIKE]), 1.0, settings.natural_weight),
+        chosen["banned"].to_numpy(bool),
+        own["category"].tolist(),
+        own["severity"].astype(int).tolist(),
+    )
+    return rows, examples
+
+
+def held_out_scores(
+    read: Readings, rows: NDArray[np.intp], trainer: Trainer, settings: EthicsSettings
+) -> NDArray[np.float32]:
+    """Score of each text (t, draws) by classifiers learnt without it."""
+    texts = len(read.written.whole)
+    scores = np.empty((texts, settings.draws), np.float32)
+    for draw in range(settings.draws):
+        parts = np.random.default_rng(settings.seed + draw).permutation(texts) % settings.parts
+        weights = trainer.learn_without(parts[rows], settings.parts)
+        own = parts[read.all.texts]
+        spans = np.empty(len(own), np.float32)
+        for start in range(0, len(own), BLOCK_ROWS):
+            block = slice(start, start + BLOCK_ROWS)
+            near = likeness(read.all.vectors[block], trainer.landmarks, settings.sharpness)
+            spans[block] = np.take_along_axis(near @ weights, own[block, None], axis=1)[:, 0]
+        scores[:, draw] = read.all.highest(spans, settings.window_margin)
+    return scores
+
+
+def limits_of(settings: EthicsSettings) -> dict[tuple[str, ...], Limit]:
+    """How large a share of which kinds of harmless text may be blocked."""
+    one_kind = Limit(settings.kind_block_rate, settings.confidence)
+    return {
+        NATURAL_KINDS: Limit(settings.false_block_rate, settings.confidence),
+        **{(kind,): one_kind for kind in (*NATURAL_KINDS, TITLE, PAST_QUERY)},
+        (SHARP,): Limit(settings.sharp_block_rate, None),
+        (LOOK_ALIKE,): Limit(settings.look_alike_block_rate, None),
     }
 
 
-def in_windows(sentences: Iterable[str], window_words: int) -> list[str]:
-    """Benign sentences, long ones cut into windows as long as those in which a text is judged."""
-    return [window for text in sentences for window in windows(text, window_words)[::2]]
+def other_language_limits(settings: EthicsSettings) -> dict[tuple[str, ...], Limit]:
+    """The same for texts in languages that the encoder does not know."""
+    return {(OTHER_LANGUAGE,): Limit(settings.other_language_block_rate, settings.confidence)}
+
+
+def calibrate(
+    lists: Lists, titles: Sequence[str], past: pd.DataFrame, store: SentenceStore, settings: EthicsSettings
+) -> Calibration:
+    """Learn a filter, and hold its lines against what it has not seen.
+
+    past: queries (text, harmful) that people asked; those that are harmful are set aside.
+    """
+    check_languages(settings.encoder_languages)
+    spelling = Spelling.of(
+        _known_sentences(lists.banned, settings),
+        _known_sentences(lists.benign[lists.benign["kind"] == LOOK_ALIKE], settings),
+    )
+    kept, aside = _set_aside(lists, titles, past, spelling, store, settings)
+    texts = gather(lists, titles, kept, settings)
+    read = Readings.read(texts["text"], spelling, store)
+    rows, examples = learn_set(texts, read.written.whole, settings)
+    trainer = Trainer(examples, settings)
+    judged = np.ones(len(texts), bool)
+    judged[rows[trainer.landmark_rows]] = False
+    scores = held_out_scores(read, rows, trainer, settings)[judged]
+    held_out = HeldOutScores(scores, texts.loc[judged, "kind"].to_numpy(str))
+    threshold = held_out.threshold(limits_of(settings))
+    foreign = (texts["kind"] == OTHER_LANGUAGE).any()
+    ethics = EthicsFilter(
+        trainer.learn(),
+        spelling,
+        threshold,
+        max(threshold, held_out.threshold(other_language_limits(settings))) if foreign else threshold,
+        list(settings.encoder_languages),
+        settings.encoder_language_share,
+        settings.window_tokens,
+        settings.window_margin,
+        settings.log_blocked_texts,
+    )
+    figures = _figures(held_out, ethics, texts, settings) | {
+        "repeated_sentences": lists.repeated,
+        "past_queries_set_aside": len(aside),
+    }
+    curve = trade_off(held_out, HARMLESS_KINDS, BANNED)
+    return Calibration(ethics, figures, curve, texts, read.written.whole, aside)
+
+
+def _known_sentences(table: pd.DataFrame, settings: EthicsSettings) -> list[str]:
+    sentences: list[str] = table.loc[table["language"].isin(settings.encoder_languages), "sentence"].tolist()
+    return sentences
+
+
+def _set_aside(
+    lists: Lists,
+    titles: Sequence[str],
+    past: pd.DataFrame,
+    spelling: Spelling,
+    store: SentenceStore,
+    settings: EthicsSettings,
+) -> tuple[list[str], pd.DataFrame]:
+    """The past queries that count as harmless, and those that do not (text, reason)."""
+    if past.empty:
+        return [], pd.DataFrame({"text": [], "reason": []})
+    texts = gather(lists, titles, [], settings)
+    read = Readings.read(texts["text"], spelling, store)
+    _, examples = learn_set(texts, read.written.whole, settings)
+    asked = Readings.read(past["text"], spelling, store)
+    agree = agrees_with_banned(
+        asked.all, Trainer(examples, settings).learn(), examples, settings.window_margin
+    )
+    reasons = np.where(past["harmful"], "marked as harmful", np.where(agree, "near to banned sentences", ""))
+    bad = reasons != ""
+    return past.loc[~bad, "text"].tolist(), past.loc[bad, ["text"]].assign(reason=reasons[bad])
+
+
+def _figures(
+    held_out: HeldOutScores, ethics: EthicsFilter, texts: pd.DataFrame, settings: EthicsSettings
+) -> dict[str, float]:
+    """Recall and false blocks of texts that neither the classifier nor the line knew, and what was learnt from."""
+    figures: dict[str, float] = {}
+    for name, kinds in {
+        "harmless": NATURAL_KINDS,
+        BANNED: (BANNED,),
+        **{k: (k,) for k in HARMLESS_KINDS},
+    }.items():
+        limits = other_language_limits(settings) if name == OTHER_LANGUAGE else limits_of(settings)
+        blocked, count = held_out.blocked(kinds, limits, settings.seed)
+        if count:
+            key = name.replace("-", "_").replace(" ", "_")
+            figures[f"{key}_texts"] = count
+            figures[f"{key}_blocked"] = round(blocked / count, 6)
+            figures[f"{key}_blocked_upper"] = round(upper_bound(blocked, count, settings.confidence), 6)
+    return {
+        "held_out_recall": figures[f"{BANNED}_blocked"],
+        "held_out_false_block_rate": figures.get("harmless_blocked", 0.0),
+        "threshold": ethics.threshold,
+        "other_language_threshold": ethics.other_language_threshold,
+        "banned_sentences": int(texts["banned"].sum()),
+        "benign_sentences": int((~texts["banned"]).sum()),
+        **figures,
+    }
 
 
 def sample_titles(catalogue: Input, settings: EthicsSettings) -> list[str]:
-    """Titles of the catalogue that count as benign queries."""
+    """Titles of the catalogue that count as harmless queries."""
     titles = read_items(catalogue)["title"].drop_duplicates()
     return titles.sample(min(settings.maximum_titles, len(titles)), random_state=settings.seed).tolist()
 
 
-@stage(EthicsSettings)
+def write_examples(texts: pd.DataFrame, file: Path, seed: int) -> None:
+    """Write texts (text, banned) by which bundles are compared: banned ones, and harmless ones as people ask."""
+    harmless = texts[texts["kind"].isin([*NATURAL_KINDS, PAST_QUERY])]
+    drawn = [
+        part.sample(min(MAX_EXAMPLES, len(part)), random_state=seed)
+        for part in (texts[texts["banned"]], harmless)
+    ]
+    pd.concat(drawn)[["text", "banned"]].to_csv(file, index=False)
+
+
+@stage(EthicsSettings, tracked=True)
 def main(
     banned: Input,
     benign: Input,
     catalogue: Input,
     query_model: Input,
     ethics: Output,
+    sentences: Output,
     metrics: Output,
+    curve: Output,
     settings: EthicsSettings,
 ) -> Counts:
-    """Learn and calibrate the filter; report on each half of the left-out texts what the other chose."""
+    """Learn and calibrate the filter; report for each kind of text what lines set without it do on it."""
     lists = read_lists(banned, benign)
-    titles = sample_titles(catalogue, settings)
-    learnt, figures = calibrate(lists, titles, QueryModel.load(query_model), settings)
-    learnt.save(ethics)
-    metrics.write_text(json.dumps(figures, indent=1) + "\n")
-    return figures
+    store = SentenceStore(ethics, query_model, settings.window_tokens)
+    titles, past = sample_titles(catalogue, settings), sample_past_queries(catalogue, settings)
+    found = calibrate(lists, titles, past, store, settings)
+    found.filter.save(ethics)
+    write_examples(found.texts, ethics / EXAMPLES, settings.seed)
+    KnownSentences(found.texts, found.whole).save(sentences)
+    found.set_aside.to_csv(sentences / SET_ASIDE, index=False)
+    found.curve.to_csv(curve, index=False)
+    log_curve(draw_curve(found.curve, found.figures))
+    metrics.write_text(json.dumps(found.figures, indent=1) + "\n")
+    return found.figures
 
 
 if __name__ == "__main__":

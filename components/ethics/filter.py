@@ -1,50 +1,53 @@
-"""Judge a text by the votes of banned and benign sentences, each as strong as it is like the text."""
+"""Judge a text by a classifier of its vector, and of those of its windows, which one pass of the encoder gives."""
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from components.ethics.compact import CompactVectors
-from components.ethics.head import likeness, worst
-from components.ethics.readings import readings
+from components.ethics.classifier import LANDMARKS, WEIGHTS, HarmClassifier
+from components.ethics.languages import is_known
 from components.ethics.settings import EthicsError
 from components.ethics.spelling import Spelling
-from components.language.encoder import Encoder, Vectors
+from components.ethics.text_variants import as_meant, as_written
+from components.language.encoder import Vectors
+from components.language.query_model import QueryModel
 
 LOG = logging.getLogger(__name__)
-FILES = "filter.json", "vectors.onnx", "weights.npy"
+FILTER = "filter.json"
+FILES = FILTER, LANDMARKS, WEIGHTS
+EXAMPLES = "examples.csv"  # texts (text, banned) by which filters are compared
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a text is blocked, its score, and of the banned sentence that is nearest its category and severity, 1 to 3."""
+    """Whether a text is blocked, its score and the line that it was held against; category and severity if it is.
+
+    tipping: the vector (d,) of the part of the text that scores highest.
+    """
 
     blocked: bool
     category: str | None
     severity: int | None
     score: float
     threshold: float
-    sentence: str | None
+    tipping: Vectors
 
 
 @dataclass(frozen=True)
 class EthicsFilter:
-    """Vectors (n, d) of sentences, the b banned ones first, the weights (n,) of their votes, and the threshold."""
+    """A classifier, the lines for texts that the encoder knows the language of and for others, and how a text is read."""
 
-    vectors: CompactVectors
-    weights: Vectors
-    sentences: list[str]
-    categories: list[str]
-    severities: list[int]
-    sharpness: float
-    threshold: float
-    window_words: int
-    worst_share: float
-    log_blocked_texts: bool
+    classifier: HarmClassifier
     spelling: Spelling
+    threshold: float
+    other_language_threshold: float
+    encoder_languages: list[str]
+    encoder_language_share: float
+    window_tokens: int
+    window_margin: float
+    log_blocked_texts: bool
 
     @classmethod
     def load(cls, folder: Path) -> "EthicsFilter":
@@ -52,74 +55,77 @@ class EthicsFilter:
 
         Raises EthicsError where a file is missing or is not what `save` wrote.
         """
-        rest, vectors, weights = (folder / name for name in FILES)
-        for file in (rest, vectors, weights):
-            if not file.is_file():
-                raise EthicsError(f"{file} is missing. Make it again: dvc repro ethics")
+        for name in FILES:
+            if not (folder / name).is_file():
+                raise EthicsError(f"{folder / name} is missing. Make it again: dvc repro ethics")
         try:
-            values = json.loads(rest.read_text(encoding="utf-8"))
-            spelling = Spelling(values.pop("spelling"))
-            return cls(CompactVectors.load(vectors), np.load(weights), **values, spelling=spelling)
-        except Exception as fault:  # onnxruntime raises bare exceptions
+            values = json.loads((folder / FILTER).read_text(encoding="utf-8"))
+            classifier = HarmClassifier.load(folder, values.pop("sharpness"), values.pop("categories"))
+            spelling = Spelling(values.pop("words"), values.pop("alarming"))
+            return cls(classifier, spelling, **values)
+        except (ValueError, TypeError, KeyError, EOFError) as fault:
             raise EthicsError(f"{folder} cannot be read: {fault}. Make it again: dvc repro ethics") from None
 
     def save(self, folder: Path) -> None:
-        """Write the vectors as ONNX, the weights as an array and the rest as JSON."""
+        """Write the classifier as arrays and the rest as JSON."""
         folder.mkdir(parents=True, exist_ok=True)
-        rest, vectors, weights = (folder / name for name in FILES)
-        self.vectors.save(vectors)
-        np.save(weights, self.weights)
-        others = {key: value for key, value in vars(self).items() if key not in ("vectors", "weights")}
-        rest.write_text(
-            json.dumps(others | {"spelling": self.spelling.words}, indent=1, ensure_ascii=False) + "\n",
-            encoding="utf-8",
-        )
+        self.classifier.save(folder)
+        own: dict[str, Any] = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name not in ("classifier", "spelling")
+        }
+        own |= {"sharpness": self.classifier.sharpness, "categories": self.classifier.categories}
+        own |= {"words": self.spelling.words, "alarming": self.spelling.alarming}
+        (folder / FILTER).write_text(json.dumps(own, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
-    def judge(self, text: str, encoder: Encoder, searched: Vectors | None = None) -> Verdict:
-        """Judge a text by its worst readings, and log it where it is blocked.
+    def readings(self, text: str, encoder: QueryModel) -> list[str]:
+        """The text as it is written, and as it may be meant where it shows signs of a disguise."""
+        written = as_written(text)
+        meant = as_meant(written, self.spelling, encoder.knows)
+        return [written] if meant is None else [written, meant]
 
-        searched: the vector (d,) with which items are searched for it, judged too: search leaves out words that could
-        hide a request, such as refused colours.
-        """
-        verdict = self.verdict_on(text, encoder, searched)
+    def judge(self, text: str, encoder: QueryModel) -> Verdict:
+        """Judge a text, and log it where it is blocked."""
+        return self.log(text, self.verdict_on(text, encoder))
+
+    def log(self, text: str, verdict: Verdict) -> Verdict:
+        """Log a text that is blocked; gives the verdict."""
         if verdict.blocked:
             shown = f": {text!r}" if self.log_blocked_texts else ""
             LOG.warning(
-                "blocked a text%s (%s, severity %d, score %.2f, near to %r)",
-                shown, verdict.category, verdict.severity, verdict.score, verdict.sentence,
+                "blocked a text%s (%s, severity %d, score %.2f, line %.2f)",
+                shown, verdict.category, verdict.severity, verdict.score, verdict.threshold,
             )  # fmt: skip
         return verdict
 
-    def verdict_on(self, text: str, encoder: Encoder, searched: Vectors | None = None) -> Verdict:
+    def verdict_on(self, text: str, encoder: QueryModel) -> Verdict:
         """Judge a text as `judge` does, and log nothing."""
-        return self.verdict(encoder.encode(self.readings(text, encoder)), searched)
+        readings = self.readings(text, encoder)
+        return self.verdict(readings, encoder.encode_spans(readings, self.window_tokens))
 
-    def readings(self, text: str, encoder: Encoder) -> list[str]:
-        """Each way to read a text."""
-        return readings(text, self.window_words, self.spelling, encoder)
+    def verdict(self, readings: list[str], spans: list[Vectors]) -> Verdict:
+        """Judge a text by the vectors of the spans (s, d) of each of its readings; the reading that is worst counts."""
+        judged = [
+            self._judge_reading(reading, vectors) for reading, vectors in zip(readings, spans, strict=True)
+        ]
+        return max(judged, key=lambda verdict: verdict.score - verdict.threshold)
 
-    def scores(self, vectors: Vectors) -> Vectors:
-        """Sum of all votes on each reading (r, d): about 1 for what is banned, -1 for what is not."""
-        return self._votes(self.vectors.cosines(vectors))
+    def _judge_reading(self, reading: str, spans: Vectors) -> Verdict:
+        scores = self.classifier.harm(spans)
+        scores[1:] -= self.window_margin
+        worst = int(scores.argmax())
+        score, tipping = round(float(scores[worst]), 6), spans[worst]
+        line = self.line_for(reading, score)
+        if score <= line:
+            return Verdict(False, None, None, score, line, tipping)
+        category, severity = self.classifier.category(tipping)
+        return Verdict(True, category, severity, score, line, tipping)
 
-    def verdict(self, vectors: Vectors, searched: Vectors | None = None) -> Verdict:
-        """Judge a text by the vectors of its readings (r, d), and by the one (d,) with which items are searched for it."""
-        cosines = self.vectors.cosines(vectors if searched is None else np.vstack([vectors, searched]))
-        scores = self._votes(cosines)
-        highest = [worst(scores[: len(vectors)], self.worst_share), *map(float, scores[len(vectors) :])]
-        score = round(max(highest), 6)
-        if score <= self.threshold:
-            return Verdict(False, None, None, score, self.threshold, None)
-        nearest = int(cosines[scores.argmax(), : len(self.sentences)].argmax())
-        return Verdict(
-            True,
-            self.categories[nearest],
-            self.severities[nearest],
-            score,
-            self.threshold,
-            self.sentences[nearest],
-        )
-
-    def _votes(self, cosines: Vectors) -> Vectors:
-        votes: Vectors = likeness(cosines, self.sharpness) @ self.weights
-        return votes
+    def line_for(self, reading: str, score: float) -> float:
+        """The line for a reading, by its language; the language is asked only where the lines would differ."""
+        lines = sorted((self.threshold, self.other_language_threshold))
+        if lines[0] < score <= lines[1]:
+            known = is_known(self.encoder_languages, reading, self.encoder_language_share)
+            return self.threshold if known else self.other_language_threshold
+        return self.threshold

@@ -1,37 +1,50 @@
 """List the items whose texts the filter would block, for people to review; no item is hidden or deleted."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from components.catalogue.tables import read_items
 from components.ethics.filter import EthicsFilter
+from components.ethics.known_sentences import KnownSentences
 from components.ethics.settings import EthicsSettings
+from components.language.encoder import Vectors
 from components.stage import Counts, Input, Output, stage
+
+COLUMNS = ["item_id", "title", "category", "severity", "score", "nearest_sentence"]
+BLOCK_ROWS = 4096  # items that are scored at once
+
+
+def scores_of(guard: EthicsFilter, vectors: Vectors) -> Vectors:
+    """How harmful each item's text is (i,)."""
+    blocks = range(0, len(vectors), BLOCK_ROWS)
+    return np.concatenate([guard.classifier.harm(vectors[start : start + BLOCK_ROWS]) for start in blocks])
 
 
 @stage(EthicsSettings)
 def main(
-    catalogue: Input, item_vectors: Input, ethics: Input, flagged: Output, settings: EthicsSettings
+    catalogue: Input,
+    item_vectors: Input,
+    ethics: Input,
+    sentences: Input,
+    flagged: Output,
+    settings: EthicsSettings,
 ) -> Counts:
     """Judge the vectors that the search has of all items; write those above the threshold, the worst first."""
-    items, guard = read_items(catalogue), EthicsFilter.load(ethics)
-    vectors = np.load(item_vectors)
-    verdicts = [guard.verdict(vector[None, :]) for vector in vectors]
-    table = pd.DataFrame(
-        {
-            "item_id": items["item_id"],
-            "title": items["title"],
-            "category": [verdict.category for verdict in verdicts],
-            "severity": pd.array([verdict.severity for verdict in verdicts], "Int64"),
-            "score": [verdict.score for verdict in verdicts],
-            "nearest_sentence": [verdict.sentence for verdict in verdicts],
-        }
-    )
-    over = table[[verdict.blocked for verdict in verdicts]].sort_values(
-        ["score", "item_id"], ascending=[False, True]
-    )
-    over.to_csv(flagged, index=False)
-    return {"items": len(items), "flagged": len(over)}
+    items, guard, known = read_items(catalogue), EthicsFilter.load(ethics), KnownSentences.load(sentences)
+    vectors = np.load(item_vectors, mmap_mode="r")
+    scores = scores_of(guard, vectors)
+    found: list[dict[str, Any]] = []
+    for row in np.flatnonzero(scores > guard.threshold):
+        category, severity = guard.classifier.category(vectors[row])
+        item = items.iloc[row]
+        nearest = known.nearest(vectors[row], banned=True, count=1)[0][0]
+        values = (item["item_id"], item["title"], category, severity, round(float(scores[row]), 6), nearest)
+        found.append(dict(zip(COLUMNS, values, strict=True)))
+    table = pd.DataFrame(found, columns=COLUMNS)
+    table.sort_values(["score", "item_id"], ascending=[False, True]).to_csv(flagged, index=False)
+    return {"items": len(items), "flagged": len(table)}
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@ import pandas as pd
 
 from components.ethics.calibrate import calibrate, sample_titles
 from components.ethics.filter import EthicsFilter
-from components.ethics.sentences import read_lists
+from components.ethics.known_sentences import KnownSentences
+from components.ethics.past_queries import sample_past_queries
+from components.ethics.sentence_lists import read_lists
+from components.ethics.sentence_vectors import SentenceStore
 from components.ethics.settings import EthicsError, EthicsSettings
-from components.language.encoder import Encoder
 from components.language.query_model import QueryModel
 from components.stage import Counts, Input, Output, stage
 
@@ -27,7 +29,13 @@ def read_queries(file: Path) -> list[str]:
     return queries
 
 
-def compare(queries: list[str], live: EthicsFilter, changed: EthicsFilter, encoder: Encoder) -> pd.DataFrame:
+def compare(
+    queries: list[str],
+    live: EthicsFilter,
+    changed: EthicsFilter,
+    known: KnownSentences,
+    encoder: QueryModel,
+) -> pd.DataFrame:
     """The queries that either filter blocks, what changes for them, and why the changed one blocks."""
     rows = []
     for query in queries:
@@ -46,7 +54,7 @@ def compare(queries: list[str], live: EthicsFilter, changed: EthicsFilter, encod
                     after.category,
                     after.severity,
                     after.score,
-                    after.sentence,
+                    known.nearest(after.tipping, banned=True, count=1)[0][0],
                 )
             )
     columns = ["change", "query", "category", "severity", "score", "nearest_sentence"]
@@ -66,10 +74,13 @@ def main(
     settings: EthicsSettings,
 ) -> Counts:
     """Calibrate a filter on the side, judge past queries by it and by the live one, and list the difference."""
-    asked, before, encoder = read_queries(queries), EthicsFilter.load(live), QueryModel.load(query_model)
-    lists = read_lists(banned, benign)
-    after, _ = calibrate(lists, sample_titles(catalogue, settings), encoder, settings)
-    table = compare(asked, before, after, encoder)
+    asked, before = read_queries(queries), EthicsFilter.load(live)
+    # Beside the live filter, where the vectors of the sentences lie that did not change
+    store = SentenceStore(live, query_model, settings.window_tokens)
+    titles, past = sample_titles(catalogue, settings), sample_past_queries(catalogue, settings)
+    found = calibrate(read_lists(banned, benign), titles, past, store, settings)
+    known, after = KnownSentences(found.texts, found.whole), found.filter
+    table = compare(asked, before, after, known, store.encoder)
     table.to_csv(preview, index=False)
     counts = table["change"].value_counts()
     changes = {name: int(counts.get(name, 0)) for name in ("newly blocked", "let through", "stays blocked")}

@@ -1,36 +1,59 @@
-"""Mend words that are misspelt, torn apart or run together, by the words of the lists."""
+"""Correct words that are misspelt, torn apart or run together, by the words of the lists."""
 
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from wordfreq import get_frequency_dict
+from wordfreq import get_frequency_dict, zipf_frequency
 
 SIGNS = ".,;:!?\"'()[]"
 INNER_SIGNS = re.compile(r"[-_./]+")
 LONG_RUN = re.compile(r"[a-z]{7,}")  # letters between signs that may be words without spaces
 LONGEST_WORD = 20  # letters
 UNLIKELY = 2.6  # nats a letter from which on parts are no English
+ALARMING_SENTENCES = 2  # banned ones that must have a word before it alarms
+ENGLISH = 1.5  # Zipf's scale: English texts have a word three times in a hundred million words, or more often
+
+
+def is_english(word: str) -> bool:
+    """Whether English texts have a word, or what it is the plural of (wordfreq; Speer, 2022)."""
+    return max(zipf_frequency(word, "en"), zipf_frequency(word.removesuffix("s"), "en")) >= ENGLISH
 
 
 @dataclass(frozen=True)
 class Spelling:
-    """Words that may be meant, the most frequent first."""
+    """Words that may be meant, the most frequent first, and those of them that banned sentences have more often."""
 
     words: list[str]
+    alarming: list[str]
 
     @classmethod
-    def of(cls, texts: Iterable[str]) -> "Spelling":
+    def of(cls, banned: Sequence[str], benign: Sequence[str]) -> "Spelling":
         """Learn the words of texts, in order of their number and then of the alphabet."""
-        counts = Counter(word.strip(SIGNS) for text in texts for word in text.lower().split())
-        words = [word for word in counts if word.isalpha() and (len(word) > 1 or word in "ai")]
-        return cls(sorted(words, key=lambda word: (-counts[word], word)))
+        counts = [_word_counts(texts) for texts in (banned, benign)]
+        both = counts[0] + counts[1]
+        shares = [max(1, len(texts)) for texts in (banned, benign)]
+        alarming = [
+            word
+            for word, count in counts[0].items()
+            if count >= ALARMING_SENTENCES and count / shares[0] > counts[1][word] / shares[1]
+        ]
+        return cls(sorted(both, key=lambda word: (-both[word], word)), sorted(alarming))
 
-    def mend(self, text: str, known: Callable[[str], bool]) -> str:
-        """A text whose odd words, neither in the lists nor `known`, are replaced by what they may stand for."""
+    def hides_alarm(self, before: str, after: str) -> bool:
+        """Whether correcting a text brought out a word that banned sentences have more often than benign ones."""
+        return before != after and not self._alarming.isdisjoint(
+            {*_bare(after.split())} - {*_bare(before.split())}
+        )
+
+    def correct(self, text: str, known: Callable[[str], bool]) -> str:
+        """A text whose odd words are replaced by what they may stand for.
+
+        Odd is what neither the lists nor English have and is not `known` either.
+        """
         tokens, found = text.split(), []
         while tokens:
             length = next((n for n in (3, 2) if self._torn(_bare(tokens[:n]))), 1)
@@ -39,7 +62,7 @@ class Spelling:
                 found.append(INNER_SIGNS.sub("", word))
             elif not word.isalpha():
                 found.append(LONG_RUN.sub(lambda run: self._run(run[0], known), tokens[0]))
-            elif word in self.ranks or known(word):
+            elif self._is_right(word, known):
                 found.append(tokens[0] if length == 1 else word)
             else:
                 found.append(self._meant(word))
@@ -50,6 +73,10 @@ class Spelling:
     def ranks(self) -> dict[str, int]:
         """Place of each word."""
         return {word: rank for rank, word in enumerate(self.words)}
+
+    @cached_property
+    def _alarming(self) -> frozenset[str]:
+        return frozenset(self.alarming)
 
     @cached_property
     def neighbours(self) -> dict[str, str]:
@@ -72,7 +99,10 @@ class Spelling:
         )
 
     def _run(self, letters: str, known: Callable[[str], bool]) -> str:
-        return letters if letters in self.ranks or known(letters) else self._apart(letters)
+        return letters if self._is_right(letters, known) else self._apart(letters)
+
+    def _is_right(self, word: str, known: Callable[[str], bool]) -> bool:
+        return word in self.ranks or known(word) or is_english(word)
 
     def _meant(self, word: str) -> str:
         if len(word) < 4:
@@ -114,6 +144,14 @@ class Spelling:
     def harmonic(self) -> float:
         """Sum of 1 / rank over the words."""
         return sum(1 / rank for rank in range(1, len(self.words) + 1))
+
+
+def _word_counts(texts: Iterable[str]) -> Counter[str]:
+    """In how many texts each word is."""
+    counts = Counter(word for text in texts for word in {*_bare(text.lower().split())})
+    return Counter(
+        {word: n for word, n in counts.items() if word.isalpha() and (len(word) > 1 or word in "ai")}
+    )
 
 
 def _bare(tokens: list[str]) -> list[str]:

@@ -39,18 +39,6 @@ class Encoder:
         """Whether the model reads a word in one piece, as it does with words that it met often."""
         return len(self.model.tokenizer.tokenize(f" {word}")) == 1
 
-    @property
-    def longest(self) -> int:
-        """How many tokens of a text the model reads; what is beyond them is not in the vector."""
-        return int(self.model.max_seq_length - self.model.tokenizer.num_special_tokens_to_add())
-
-    def tokens(self, text: str) -> list[tuple[int, int]]:
-        """From which character to which each token of a text goes, those beyond what the model reads too."""
-        read = self.model.tokenizer(
-            text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
-        )
-        return [(start, end) for start, end in read["offset_mapping"] if end > start]
-
     def encode(self, texts: Sequence[str], progress: bool = False, batch_size: int = 64) -> Vectors:
         """Encode texts to unit rows (texts, d); longest first, so that a batch pads little."""
         if not texts:

@@ -12,7 +12,7 @@ import torch
 from components.catalogue.tables import read_items
 from components.language.eight_bits import OPSET, quantise
 from components.language.encoder import Encoder
-from components.language.query_model import FACTS, GRAPH, INPUTS, TOKENIZER, QueryModel
+from components.language.query_model import FACTS, GRAPH, INPUTS, OUTPUTS, TOKENIZER, QueryModel
 from components.language.settings import LanguageError, LanguageSettings
 from components.stage import Counts, Input, Output, stage
 
@@ -20,16 +20,29 @@ COMPARED_TITLES = 100
 
 
 class Graph(torch.nn.Module):
-    """A Sentence-Transformers model as a function from token ids and mask (b, t) to unit vectors (b, d)."""
+    """A Sentence-Transformers model as a function from token ids and mask (b, t).
+
+    It gives the unit vectors (b, d) of the texts, and a vector of each token (b, t, d): what the layers behind the
+    pooling make of it, so that the mean over some tokens is the vector of that part of the text.
+    """
 
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
+        names = [type(module).__name__ for module in model]
+        behind = names.index("Pooling") + 1 if "Pooling" in names else len(names)
+        self.head = torch.nn.Sequential(
+            *(module for module in list(model)[behind:] if type(module).__name__ != "Normalize")
+        )
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Encode."""
         read = self.model({"input_ids": input_ids, "attention_mask": attention_mask})
-        return torch.nn.functional.normalize(read["sentence_embedding"], dim=-1)
+        vectors = torch.nn.functional.normalize(read["sentence_embedding"], dim=-1)
+        tokens = self.head({"sentence_embedding": read["token_embeddings"]})["sentence_embedding"]
+        return vectors, tokens
 
 
 def write_graph(model: Any, file: Path) -> None:
@@ -48,8 +61,8 @@ def write_graph(model: Any, file: Path) -> None:
                 inputs,
                 str(file),
                 input_names=list(INPUTS),
-                output_names=["vectors"],
-                dynamic_axes={**axes, "vectors": {0: "texts"}},
+                output_names=list(OUTPUTS),
+                dynamic_axes={**axes, "vectors": {0: "texts"}, "tokens": {0: "texts", 1: "tokens"}},
                 opset_version=OPSET,
                 dynamo=False,
             )

@@ -2,20 +2,23 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 import onnxruntime
-from tokenizers import Tokenizer
+from numpy.typing import NDArray
+from tokenizers import Encoding, Tokenizer
 from tqdm import tqdm
 
 from components.language.encoder import Encoder, Vectors
 from components.language.settings import LanguageError
 
 GRAPH, TOKENIZER, FACTS = "model.onnx", "tokenizer.json", "query_model.json"
-INPUTS = ("input_ids", "attention_mask")
+INPUTS, OUTPUTS = ("input_ids", "attention_mask"), ("vectors", "tokens")
+BATCH_SIZE = 16  # larger ones pad more and are no faster on a CPU
 
 
 class QueryModel(Encoder):
@@ -23,6 +26,12 @@ class QueryModel(Encoder):
 
     def __init__(self, session: onnxruntime.InferenceSession, tokenizer: Tokenizer, dimensions: int) -> None:
         self.session, self.tokenizer, self._dimensions = session, tokenizer, dimensions
+        self._pad_id = int((tokenizer.padding or {"pad_id": 0})["pad_id"])
+        tokenizer.no_padding()  # batches are put together by length below
+        truncation = tokenizer.truncation
+        assert truncation  # by `export`
+        inner = truncation["max_length"] - tokenizer.num_special_tokens_to_add(False)
+        tokenizer.enable_truncation(truncation["max_length"], stride=inner // 2)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -33,11 +42,17 @@ class QueryModel(Encoder):
         try:
             facts = json.loads((folder / FACTS).read_text())
             tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-            return cls(open_graph(folder / GRAPH), tokenizer, facts["dimensions"])
+            session = open_graph(folder / GRAPH)
         except Exception as fault:  # tokenizers and onnxruntime raise bare exceptions
             raise LanguageError(
                 f"The query model {folder} cannot be read: {fault}. Make it again: dvc repro export"
             ) from None
+        if [output.name for output in session.get_outputs()] != list(OUTPUTS):
+            raise LanguageError(
+                f"The query model {folder} gives no vectors of tokens, as those of an older version do. "
+                "Make it again: dvc repro export"
+            )
+        return cls(session, tokenizer, facts["dimensions"])
 
     @property
     def dimensions(self) -> int:
@@ -48,34 +63,78 @@ class QueryModel(Encoder):
         """Whether the model reads a word in one piece, as it does with words that it met often."""
         return len(self.tokenizer.encode(f" {word}", add_special_tokens=False).tokens) == 1
 
-    @property
-    def longest(self) -> int:
-        """How many tokens of a text the model reads; what is beyond them is not in the vector."""
-        truncation = self.tokenizer.truncation
-        assert truncation  # by `export`
-        return int(truncation["max_length"] - self.tokenizer.num_special_tokens_to_add(False))
+    def encode(self, texts: Sequence[str], progress: bool = False, batch_size: int = BATCH_SIZE) -> Vectors:
+        """Encode texts to unit rows (texts, d); what is beyond the longest that the model reads is not in them."""
+        vectors = np.zeros((len(texts), self.dimensions), np.float32)
+        parts = self.tokenizer.encode_batch(list(texts))
+        for rows, ids, mask in self._batches(parts, batch_size, progress):
+            vectors[rows] = self.session.run(OUTPUTS[:1], dict(zip(INPUTS, (ids, mask), strict=True)))[0]
+        return vectors
 
-    def tokens(self, text: str) -> list[tuple[int, int]]:
-        """From which character to which each token of a text goes, those beyond what the model reads too."""
-        read = self.tokenizer.encode(text, add_special_tokens=False)
+    def encode_spans(
+        self,
+        texts: Sequence[str],
+        window_tokens: int,
+        progress: bool = False,
+        batch_size: int = BATCH_SIZE,
+    ) -> list[Vectors]:
+        """Encode texts whole and in windows, with one pass of the model over each part of a text.
+
+        A window has so many tokens and overlaps the next by half; a text of up to two windows has none. The vector of a
+        window is the mean of its tokens', read in the context of the whole (late chunking; Günther et al., 2024,
+        arXiv 2409.04701). A text that is longer than the model reads is read in parts that overlap by half.
+
+        Returns unit rows (1 + spans, d) of each text, the first of which is what `encode` gives.
+        """
+        read = self.tokenizer.encode_batch(list(texts))
+        parts = [part for text in read for part in (text, *text.overflowing)]
+        # Texts that differ in capitals or spaces only are the same to the model
+        rows_of: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
+        for row, part in enumerate(parts):
+            rows_of[tuple(part.ids)].append(row)
+        distinct, places = [parts[rows[0]] for rows in rows_of.values()], list(rows_of.values())
+        found: list[Vectors] = [np.empty(0, np.float32)] * len(parts)
+        for rows, ids, mask in self._batches(distinct, batch_size, progress):
+            vectors, tokens = self.session.run(OUTPUTS, dict(zip(INPUTS, (ids, mask), strict=True)))
+            for row, vector, inner in zip(rows, vectors, tokens, strict=True):
+                own = inner[np.flatnonzero(np.array(distinct[row].special_tokens_mask) == 0)]
+                spans = np.vstack([vector[None], window_means(own, window_tokens)])
+                for place in places[row]:
+                    found[place] = spans
+        ends = np.cumsum([1 + len(text.overflowing) for text in read])
         return [
-            (start, end) for part in (read, *read.overflowing) for start, end in part.offsets if end > start
+            np.vstack(found[end - 1 - len(text.overflowing) : end])
+            for text, end in zip(read, ends, strict=True)
         ]
 
-    def encode(self, texts: Sequence[str], progress: bool = False, batch_size: int = 64) -> Vectors:
-        """Encode texts to unit rows (texts, d); longest first, so that a batch pads little."""
-        vectors = np.zeros((len(texts), self.dimensions), np.float32)
-        order = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
-        for start in tqdm(range(0, len(texts), batch_size), desc="encode", disable=not progress):
-            part = order[start : start + batch_size]
-            vectors[part] = self._encode([texts[place] for place in part])
-        return vectors
+    def _batches(
+        self, parts: Sequence[Encoding], batch_size: int, progress: bool
+    ) -> Iterator[tuple[list[int], NDArray[np.int64], NDArray[np.int64]]]:
+        """Rows of parts of about the same length, the longest first, with their ids and mask (b, t)."""
+        order = sorted(range(len(parts)), key=lambda row: -len(parts[row].ids))
+        with tqdm(total=len(parts), desc="encode", unit="text", disable=None if progress else True) as bar:
+            for start in range(0, len(order), batch_size):
+                rows = order[start : start + batch_size]
+                longest = len(parts[rows[0]].ids)
+                ids = np.full((len(rows), longest), self._pad_id, np.int64)
+                mask = np.zeros((len(rows), longest), np.int64)
+                for place, row in enumerate(rows):
+                    length = len(parts[row].ids)
+                    ids[place, :length], mask[place, :length] = parts[row].ids, 1
+                yield rows, ids, mask
+                bar.update(len(rows))
 
-    def _encode(self, texts: Sequence[str]) -> Vectors:
-        read = self.tokenizer.encode_batch(list(texts))
-        inputs = (np.array([text.ids for text in read]), np.array([text.attention_mask for text in read]))
-        vectors: Vectors = self.session.run(None, dict(zip(INPUTS, inputs, strict=True)))[0]
-        return vectors
+
+def window_means(tokens: Vectors, window_tokens: int) -> Vectors:
+    """Unit means (w, d) of windows of token vectors (t, d) that overlap by half; none of up to two windows' tokens."""
+    if len(tokens) <= 2 * window_tokens:
+        return np.zeros((0, tokens.shape[1]), np.float32)
+    step = window_tokens // 2
+    starts = np.arange(0, len(tokens) - step, step)
+    sums = np.vstack([np.zeros((1, tokens.shape[1]), np.float32), np.cumsum(tokens, axis=0)])
+    means = sums[np.minimum(starts + window_tokens, len(tokens))] - sums[starts]
+    unit: Vectors = (means / np.linalg.norm(means, axis=1, keepdims=True)).astype(np.float32)
+    return unit
 
 
 def open_graph(graph: Path | bytes) -> onnxruntime.InferenceSession:

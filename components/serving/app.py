@@ -19,6 +19,7 @@ from components.serving.faults import READS, add_faults
 from components.serving.model import Model
 from components.serving.page import Page, pages
 from components.serving.people import people
+from components.serving.reports import reports
 from components.serving.service import Champion, Service
 from components.serving.settings import ServingSettings
 from components.serving.writes import BATCH, writes
@@ -60,6 +61,7 @@ def create_app(
         answers(service, door),
         writes(service, door),
         people(service, door),
+        reports(service, door),
         health(service),
         _metrics(door),
         pages(service, door, page),

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from math import ceil
 from time import monotonic
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -29,8 +29,15 @@ class Door:
         self.service, self.settings = service, service.settings
         self._came, self._until = Counter[str](), 0.0
 
-    def requires(self, scope: KeyScope) -> Callable[..., Awaitable[Key | None]]:
-        """The dependency that lets in who may do what the scope names; gives the key, None of who needs none."""
+    def requires(
+        self, scope: KeyScope, rate: Literal["report"] | None = None
+    ) -> Callable[..., Awaitable[Key | None]]:
+        """The dependency that lets in who may do what the scope names; gives the key, None of who needs none.
+
+        rate: what is counted apart, where fewer are let in than the scope says.
+        """
+        settings = self.settings
+        rates = {"read": settings.reads_per_minute, "report": settings.reports_per_minute}
 
         async def enter(request: Request, given: Bearer) -> Key | None:
             host = request.client.host if request.client else ""
@@ -45,8 +52,10 @@ class Door:
                 raise HTTPException(
                     403, f"The key {key.name} may not {scope}. Use one whose scope is {scope}."
                 )
-            most = self.settings.reads_per_minute if scope == "read" else self.settings.writes_per_minute
-            self._count(f"{scope} {key.name if key else host}", most)
+            counted = rate or scope
+            self._count(
+                f"{counted} {key.name if key else host}", rates.get(counted, settings.writes_per_minute)
+            )
             return key
 
         return enter

@@ -11,7 +11,7 @@ from components.catalogue.values import CONTROL
 DAY = 86_400
 
 
-def _without_control(text: str) -> str:
+def without_control(text: str) -> str:
     return CONTROL.sub(" ", text).strip()
 
 
@@ -22,7 +22,7 @@ def _printable(text: str) -> str:
 
 
 def _written(text: str) -> str:
-    if not (cleaned := _without_control(text)):
+    if not (cleaned := without_control(text)):
         raise ValueError("is empty")
     return cleaned
 
@@ -49,7 +49,7 @@ class Item(Told):
     """An item as it is from now on; a field that is left out is empty."""
 
     title: Line = Field(examples=["Children's sun hat"])
-    text: Annotated[str, Field(max_length=10_000), AfterValidator(_without_control)] = Field(
+    text: Annotated[str, Field(max_length=10_000), AfterValidator(without_control)] = Field(
         "", examples=["A light hat that shades the neck, for the beach."]
     )
     category: Value | None = Field(None, examples=["hats"])

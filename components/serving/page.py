@@ -31,6 +31,7 @@ SORTS = {
     "-price": "dearest first",
     "-year": "newest first",
 }
+REPORTED = "A person will look at your search. Once they agree, it is answered."
 UNPRICED_SORTS = ("relevance", "-year")
 
 
@@ -114,7 +115,10 @@ def pages(service: Service, door: Door, page: Page) -> APIRouter:
     asked = Depends(question(service.settings))
 
     @router.get("/")
-    async def home(request: Request, query: Query = asked) -> Response:
+    async def home(request: Request, query: Query = asked, reported: bool = False) -> Response:
+        if reported:
+            answer = replace(await service.answer(query), note=REPORTED)
+            return page.show(request, query, answer, "Thank you")
         heading = "Results" if query.text.strip() else "For you" if query.user_id else "Popular now"
         return page.show(request, query, await service.answer(replace(query, facets=True)), heading)
 

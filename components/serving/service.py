@@ -13,6 +13,7 @@ from components.bundle.load import Bundle
 from components.bundle.question import Query, ask, is_quick
 from components.index.live import merge
 from components.serving import metrics
+from components.serving.blocked_queries import BlockedCounts
 from components.serving.change_log import ChangeLog, Entry
 from components.serving.model import Model
 from components.serving.settings import ServingSettings
@@ -39,6 +40,7 @@ class Service:
 
     def __init__(self, model: Model, settings: ServingSettings, champion: Champion | None = None) -> None:
         self.model, self.settings, self.champion = model, settings, champion
+        self.blocked = BlockedCounts(model.log.engine)
         self.refused: Refused | None = None
         self.registry_fault: str | None = None
         self._silent_until = 0.0
@@ -75,6 +77,7 @@ class Service:
             found = answer(model.bundle, question)
         if question.blocked:
             metrics.BLOCKED.labels(question.blocked).inc()
+            self.blocked.add(question.blocked)
         return found
 
     async def _follow(self, model: Model) -> None:
@@ -123,14 +126,18 @@ class Service:
         """Take what the log holds, then watch the registry and the size of the delta."""
         await self.model.catch_up()
         metrics.observe(self.model)
-        loops: list[Callable[[], Awaitable[None]]] = [self.merge]
+        loops: list[Callable[[], Awaitable[None]]] = [self.merge, self.count_blocked]
         loops += [self.watch] if self.champion else []
         self._tasks = [asyncio.create_task(self._again(loop)) for loop in loops]
 
     async def stop(self) -> None:
-        """End what `start` began; a write under way ends first."""
+        """End what `start` began; a write under way ends first, and what was counted is written."""
         for task in self._tasks:
             task.cancel()
+        try:
+            await self.count_blocked()
+        except Exception as fault:
+            told.error("The last counts of blocked queries could not be written: %s", fault)
         if self._writing is not None:
             await asyncio.wait([self._writing])
         self.log.let_go()
@@ -142,6 +149,10 @@ class Service:
                 await step()
             except Exception:
                 told.exception("A step in the background failed; it is tried again.")
+
+    async def count_blocked(self) -> None:
+        """Write how many queries were blocked."""
+        await asyncio.to_thread(self.blocked.flush)
 
     async def watch(self) -> None:
         """Serve the champion: load it beside the one before, let it take all changes, and only then change places."""

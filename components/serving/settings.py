@@ -22,6 +22,7 @@ class ServingSettings(Settings):
     open_reads: bool = Field(False, description="Whether others than this machine may ask without a key")
     reads_per_minute: int = Field(12_000, ge=1, description="Most requests a minute of one key or address")
     writes_per_minute: int = Field(60_000, ge=1, description="Most writes a minute of one key")
+    reports_per_minute: int = Field(10, ge=1, description="Most objections to blocks a minute of one address")
     failures_per_minute: int = Field(20, ge=1, description="Most wrong keys a minute from one address")
     maximum_body_bytes: int = Field(1_000_000, ge=1000, description="Larger bodies are refused")
     maximum_batch_lines: int = Field(100_000, ge=1, description="Most items of one batch")

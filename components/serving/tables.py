@@ -44,3 +44,25 @@ keys = Table(
     Column("created_at", Float, nullable=False),
     Column("revoked_at", Float),
 )
+
+blocked_counts = Table(
+    "blocked_counts",
+    metadata,
+    Column("day", String(10), primary_key=True),
+    Column("category", String(40), primary_key=True),
+    Column("count", Integer, nullable=False),
+)
+
+block_reports = Table(
+    "block_reports",
+    metadata,
+    Column("number", Counting, primary_key=True, autoincrement=True),
+    Column("first_at", Float, nullable=False),
+    Column("query", String(1000), nullable=False, unique=True),
+    Column("comment", String(500), nullable=False),
+    Column("category", String(40), nullable=False),
+    Column("score", Float, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    sqlite_autoincrement=True,
+)

@@ -11,7 +11,7 @@ def test_the_same_inputs_make_the_same_bytes(bundle_folder: Path, tmp_path: Path
     data = bundle_folder.parent
     counts = assemble.main(
         data / "catalogue", data / "language/model", data / "language/query_model",
-        data / "language/queries.parquet", data / "ethics", data / "recommender/item_factors",
+        data / "language/queries.parquet", data / "ethics/filter", data / "recommender/item_factors",
         data / "recommender/test_users.parquet", data / "video/film_vectors.parquet", data / "video/films.h5",
         data / "video/neighbours.parquet", data / "index", data / "metrics", tmp_path / "bundle", settings=BundleSettings(),
     )  # fmt: skip

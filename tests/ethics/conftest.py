@@ -10,7 +10,6 @@ from components.catalogue.tables import write_table
 from components.ethics import calibrate
 from components.ethics.filter import EthicsFilter
 from components.ethics.settings import EthicsSettings
-from components.language.encoder import Encoder
 from components.language.query_model import QueryModel
 
 LISTS = Path(__file__).parents[2] / "conf"
@@ -25,27 +24,42 @@ def write_titles(folder: Path) -> Path:
     titles = [f"{colour.capitalize()} {kind}" for colour in COLOURS for kind in KINDS]
     items = pd.DataFrame({"item_id": [f"i{n}" for n in range(len(titles))], "title": titles, "text": ""})
     write_table("items", items.assign(available=True, attributes="{}"), folder)
+    write_queries(folder, {})
+    return folder
+
+
+def write_queries(folder: Path, asked: dict[str, bool]) -> None:
+    """Past queries, and which of them staff marked as harmful."""
+    numbers = [f"q{n}" for n in range(len(asked))]
+    write_table(
+        "queries",
+        pd.DataFrame({"query_id": numbers, "text": list(asked), "harmful": list(asked.values())}),
+        folder,
+    )
+
+
+def thinned(folder: Path, step: int) -> Path:
+    """Every so many lines of the project's lists."""
+    for file in LISTS.glob("b*/*.csv"):
+        heading, *rows = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        (folder / file.parent.name).mkdir(exist_ok=True)
+        (folder / file.parent.name / file.name).write_text(heading + "".join(rows[::step]), encoding="utf-8")
     return folder
 
 
 def calibrated(lists: Path, catalogue: Path, model: Path, out: Path, **changed: object) -> dict[str, float]:
     """Calibrate into `out`; returns what was measured."""
     calibrate.main(
-        lists / "banned", lists / "benign", catalogue, model, out / "ethics", out / "ethics.json",
-        settings=EthicsSettings(**changed),
+        lists / "banned", lists / "benign", catalogue, model, out / "ethics", out / "sentences", out / "ethics.json",
+        out / "curve.csv", settings=EthicsSettings(**({"landmarks": 500, "parts": 5, "draws": 1} | changed)),
     )  # fmt: skip
     return json.loads((out / "ethics.json").read_text())
 
 
 @pytest.fixture(scope="session")
 def short_lists(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every eighth line of the project's lists."""
-    folder = tmp_path_factory.mktemp("lists")
-    for file in LISTS.glob("b*/*.csv"):
-        heading, *rows = file.read_text(encoding="utf-8").splitlines(keepends=True)
-        (folder / file.parent.name).mkdir(exist_ok=True)
-        (folder / file.parent.name / file.name).write_text(heading + "".join(rows[::8]), encoding="utf-8")
-    return folder
+    """Every sixteenth line of the project's lists."""
+    return thinned(tmp_path_factory.mktemp("lists"), 16)
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +70,8 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def done(catalogue: Path, query_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("done")
-    calibrated(LISTS, catalogue, query_model_folder, out, draws=2)
+    lists = thinned(tmp_path_factory.mktemp("half"), 2)
+    calibrated(lists, catalogue, query_model_folder, out, landmarks=2000)
     return out
 
 
@@ -66,5 +81,5 @@ def guard(done: Path) -> EthicsFilter:
 
 
 @pytest.fixture(scope="session")
-def encoder(query_model_folder: Path) -> Encoder:
+def encoder(query_model_folder: Path) -> QueryModel:
     return QueryModel.load(query_model_folder)

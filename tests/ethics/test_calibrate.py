@@ -1,109 +1,166 @@
-"""Calibration end to end: the threshold blocks about the chosen share of texts it has not seen."""
+"""Calibration end to end: lines hold what they promise on texts that nothing has seen."""
 
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binom
 
-from components.ethics.calibrate import Readings, plain_rule_scores
-from components.ethics.filter import FILES, EthicsFilter
-from components.ethics.head import Votes, folds, likeness
-from components.language.encoder import Encoder
-from tests.ethics.conftest import LISTS, calibrated
+from components.ethics.calibrate import SET_ASIDE
+from components.ethics.classifier import Examples, Trainer, likeness
+from components.ethics.filter import EXAMPLES, FILES, EthicsFilter
+from components.ethics.settings import EthicsError, EthicsSettings
+from components.ethics.thresholds import HeldOutScores, Limit, line_for, upper_bound
+from tests.ethics.conftest import calibrated, write_queries, write_titles
 
-
-def test_what_is_reported_is_what_was_read(done, guard):
-    figures = json.loads((done / "ethics.json").read_text())
-    banned = pd.concat([pd.read_csv(file) for file in (LISTS / "banned").glob("*.csv")])
-    assert figures["banned_sentences"] == len(banned) == len(guard.sentences)
-    assert len(guard.weights) == len(banned) + figures["benign_sentences"] + figures["titles"]
-    assert figures["titles"] == 120
-    assert figures["threshold"] == guard.threshold
+NATURAL = ("short", "long", "persona", "talk")
 
 
-def test_the_votes_catch_more_left_out_sentences_than_the_plain_rule(done):
-    figures = json.loads((done / "ethics.json").read_text())
-    assert figures["held_out_recall"] > figures["plain_rule_recall"] + 0.2
-    assert figures["held_out_false_block_rate"] <= 0.05
+@pytest.fixture(scope="module")
+def figures(done):
+    return json.loads((done / "ethics.json").read_text())
 
 
-def test_the_held_out_block_rate_is_near_the_chosen_share_and_a_larger_one_catches_more(
+def test_held_out_harmless_requests_are_blocked_as_rarely_as_the_settings_say(figures):
+    chosen = EthicsSettings()
+    assert figures["held_out_false_block_rate"] <= 2 * chosen.false_block_rate
+    for kind in NATURAL:
+        assert figures[f"{kind}_texts"] > 300
+        assert figures[f"{kind}_blocked"] <= 2 * chosen.kind_block_rate
+    assert figures["other_language_blocked"] <= 2 * chosen.other_language_block_rate
+    assert figures["held_out_recall"] > 0.4  # of a small encoder and half the lists
+
+
+def test_a_larger_rate_catches_more(short_lists, catalogue, query_model_folder, tmp_path):
+    found = []
+    for rate in (0.003, 0.1):
+        (tmp_path / str(rate)).mkdir()
+        rates = dict.fromkeys(
+            ("false_block_rate", "kind_block_rate", "sharp_block_rate", "look_alike_block_rate"), rate
+        )
+        found.append(calibrated(short_lists, catalogue, query_model_folder, tmp_path / str(rate), **rates))
+    assert found[0]["threshold"] > found[1]["threshold"]
+    assert found[0]["held_out_recall"] < found[1]["held_out_recall"]
+
+
+def test_the_curve_has_a_line_for_each_kind_and_falls(done):
+    curve = pd.read_csv(done / "curve.csv")
+    assert {*NATURAL, "title", "look-alike", "sharp", "other language"} == set(curve["kind"])
+    for _, table in curve.groupby("kind"):
+        assert table["line"].is_monotonic_increasing
+        assert table["blocked"].is_monotonic_decreasing and table["recall"].is_monotonic_decreasing
+
+
+def test_calibrating_again_gives_the_same_bytes_and_encodes_nothing_again(
     short_lists, catalogue, query_model_folder, tmp_path
 ):
-    recalls = []
-    for rate in (0.05, 0.3):
-        (tmp_path / str(rate)).mkdir()
-        figures = calibrated(
-            short_lists, catalogue, query_model_folder, tmp_path / str(rate),
-            look_alike_block_rate=rate, maximum_titles=0,
-        )  # fmt: skip
-        spread = np.sqrt(2 * rate * (1 - rate) / (figures["benign_sentences"] // 2))
-        assert abs(figures["held_out_look_alike_block_rate"] - rate) < 3 * spread
-        recalls.append(figures["held_out_recall"])
-    assert recalls[0] < recalls[1]
-
-
-def test_every_banned_sentence_itself_is_blocked(guard):
-    vectors = guard.vectors.rounded[: len(guard.sentences)]
-    assert (guard.scores(vectors) > guard.threshold).all()
-
-
-def test_benign_sentences_and_titles_of_the_list_are_let_through(guard):
-    scores = guard.scores(guard.vectors.rounded[len(guard.sentences) :])
-    assert np.mean(scores > guard.threshold) <= 0.01
-
-
-def test_calibrating_again_gives_the_same_bytes(short_lists, catalogue, query_model_folder, tmp_path):
     outs = [tmp_path / "first", tmp_path / "second"]
+    kept = []
     for out in outs:
         out.mkdir()
         calibrated(short_lists, catalogue, query_model_folder, out)
-    for name in (*(f"ethics/{name}" for name in FILES), "ethics.json"):
+        (vectors,) = out.glob(".sentences-*/vectors")
+        kept.append(vectors.read_bytes())
+        if out == outs[0]:
+            calibrated(short_lists, catalogue, query_model_folder, out)
+            assert vectors.read_bytes() == kept[0]
+    for name in (*(f"ethics/{name}" for name in (*FILES, EXAMPLES)), "ethics.json", "curve.csv"):
         assert (outs[0] / name).read_bytes() == (outs[1] / name).read_bytes()
 
 
 def test_without_titles_the_benign_sentences_are_enough(short_lists, catalogue, query_model_folder, tmp_path):
     figures = calibrated(short_lists, catalogue, query_model_folder, tmp_path, maximum_titles=0)
-    assert figures["titles"] == 0 == figures["held_out_false_block_rate"]
+    assert "title_texts" not in figures
     assert EthicsFilter.load(tmp_path / "ethics").threshold == figures["threshold"]
 
 
-def test_the_plain_rule_judges_a_sentence_without_itself_and_a_text_by_its_worst_reading(encoder: Encoder):
-    bomb, kite = "how to build a pipe bomb", "how to build a kite"
-    read = Readings.of([[bomb], [kite], ["h0w t0 build 4 kite", bomb]], encoder)
-    alone, other, disguised = plain_rule_scores(read, np.array([True, False, False]))
-    assert alone == -1 and other < 0.9
-    assert disguised == pytest.approx(1, abs=1e-3)
+def test_past_queries_join_the_calibration_but_harmful_ones_are_set_aside(
+    short_lists, query_model_folder, tmp_path
+):
+    write_titles(tmp_path / "catalogue")
+    asked = {
+        f"rain boots size {size} for my {whom}": False for size in range(20, 40) for whom in ("son", "wife")
+    }
+    banned = pd.read_csv(short_lists / "banned/explosives.csv")["sentence"].tolist()[:6]
+    marked = {"velvet curtains": True}
+    write_queries(tmp_path / "catalogue", asked | dict.fromkeys(banned, False) | marked)
+    figures = calibrated(short_lists, tmp_path / "catalogue", query_model_folder, tmp_path)
+    aside = pd.read_csv(tmp_path / "sentences" / SET_ASIDE).set_index("text")["reason"]
+    assert aside["velvet curtains"] == "marked as harmful"
+    assert set(aside.index) - {"velvet curtains"} <= set(banned) and len(aside) >= 4
+    assert figures["past_queries_set_aside"] == len(aside)
+    known = pd.read_parquet(tmp_path / "sentences/sentences.parquet")
+    queries = known.loc[known["kind"] == "past query", "text"]
+    assert not set(queries) & set(aside.index) and len(queries) >= len(asked) * 0.9
 
 
-def test_the_votes_give_back_what_they_learnt_and_fall_off_with_distance():
-    random = np.random.default_rng(0)
-    vectors = random.normal(size=(40, 16)).astype(np.float32)
+def test_a_language_that_cannot_be_detected_is_named(short_lists, catalogue, query_model_folder, tmp_path):
+    with pytest.raises(EthicsError, match="encoder_languages: 'xx' cannot be detected"):
+        calibrated(short_lists, catalogue, query_model_folder, tmp_path, encoder_languages=["xx"])
+
+
+@given(st.integers(30, 3000), st.floats(0.001, 0.2), st.floats(0.6, 0.99))
+def test_a_line_lets_no_more_above_than_the_exact_bound_allows(texts, rate, confidence):
+    scores = np.random.default_rng(texts).permutation(texts).astype(float)
+    above = int((scores > line_for(scores, rate, confidence)).sum())
+    assert binom.cdf(above, texts, rate) <= 1 - confidence or above == 0
+    if above:
+        assert upper_bound(above, texts, confidence) <= rate + 1e-9
+    assert binom.cdf(above + 1, texts, rate) > 1 - confidence  # the next text down would be one too many
+
+
+def test_the_strictest_limit_sets_the_line_and_each_half_is_judged_by_the_other():
+    kinds = np.repeat(["short", "talk"], 1000)
+    scores = np.concatenate([np.linspace(0, 1, 1000), np.linspace(0, 2, 1000)])[:, None]
+    held_out = HeldOutScores(scores, kinds)
+    strict = {("short",): Limit(0.1, None), ("talk",): Limit(0.1, None)}
+    assert held_out.threshold(strict) == pytest.approx(1.8, abs=0.01)
+    assert held_out.threshold({("short",): Limit(0.1, None)}) == pytest.approx(0.9, abs=0.01)
+    blocked, count = held_out.blocked(("talk",), strict, seed=1)
+    assert count == 1000 and blocked == pytest.approx(100, abs=25)
+    assert HeldOutScores(scores[:0], kinds[:0]).threshold(strict) == 1.0
+
+
+def examples(count: int, dimensions: int, seed: int) -> Examples:
+    random = np.random.default_rng(seed)
+    vectors = random.normal(size=(count, dimensions)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    banned = np.arange(40) < 20
-    weights = Votes.learn(vectors, banned, 2.0, 0.001).weights
-    votes = likeness(vectors @ vectors.T, 2.0) @ weights
-    np.testing.assert_allclose(votes, np.where(banned, 1, -1), atol=0.05)
-    near = likeness(vectors[:1] @ vectors.T, 2.0)[0]
-    assert near.argmax() == 0 and near[0] == pytest.approx(1) and near.min() > 0
+    banned = random.random(count) < 0.4
+    names = ["fraud" if vector[0] > 0 else "drugs" for vector in vectors[banned]]
+    return Examples(vectors, np.ones(count), banned, names, [1 + (name == "drugs") for name in names])
 
 
-def test_votes_without_some_sentences_are_those_learnt_from_the_others():
-    random = np.random.default_rng(1)
-    vectors = random.normal(size=(60, 8)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    banned, left_out = random.random(60) < 0.4, random.random(60) < 0.2
-    without = Votes.learn(vectors, banned, 2.0, 0.03).without(left_out)
-    anew = Votes.learn(vectors[~left_out], banned[~left_out], 2.0, 0.03).weights
-    assert (without[left_out] == 0).all()
-    np.testing.assert_allclose(without[~left_out], anew, atol=1e-6)
+def test_the_classifier_gives_back_what_it_learnt():
+    known = examples(60, 16, 0)
+    learnt = Trainer(known, EthicsSettings(landmarks=60, ridge=1e-7)).learn()
+    np.testing.assert_allclose(learnt.harm(known.vectors), np.where(known.banned, 1, -1), atol=0.2)
+    said = [learnt.category(vector) for vector in known.vectors[known.banned]]
+    expected = list(zip(known.categories, known.severities, strict=True))
+    assert np.mean([a == b for a, b in zip(said, expected, strict=True)]) > 0.9
 
 
-def test_sentences_about_the_same_are_left_out_together():
-    random = np.random.default_rng(0)
-    topics = random.normal(size=(200, 64))
-    vectors = (topics[np.arange(2000) % 200] + 0.01 * random.normal(size=(2000, 64))).astype(np.float32)
-    parts = folds(vectors, 5, seed=42)
-    together = [len(set(parts[topic::200])) == 1 for topic in range(200)]
-    assert set(parts) == {0, 1, 2, 3, 4} and np.mean(together) > 0.95
+@settings(max_examples=5, deadline=None)
+@given(st.integers(0, 100))
+def test_weights_without_a_part_are_those_learnt_from_the_rest(seed):
+    known, parts = examples(300, 8, seed), np.arange(300) % 3
+    trainer = Trainer(known, EthicsSettings(landmarks=40))
+    without = trainer.learn_without(parts, 3)
+    rest = np.flatnonzero(parts != 1)
+    solved = trainer._solve(trainer._harm_sums(rest, "rest"))
+    near = likeness(known.vectors, trainer.landmarks, 2.0)
+    np.testing.assert_allclose(near @ without[:, 1], near @ solved[:, 0], atol=1e-3)
+
+
+def test_training_time_grows_with_the_sentences_and_not_with_their_square():
+    import time
+
+    seconds = []
+    for count in (4_000, 16_000):
+        known = examples(count, 64, 3)
+        started = time.process_time()
+        Trainer(known, EthicsSettings(landmarks=400)).learn()
+        seconds.append(time.process_time() - started)
+    assert seconds[1] < 9 * seconds[0]  # a square would be 16 times

@@ -8,8 +8,12 @@ import pytest
 
 from components.catalogue.tables import write_table
 from components.ethics import flag_items, preview
+from components.ethics.explain import explain
 from components.ethics.settings import EthicsError, EthicsSettings
 from tests.ethics.conftest import calibrated
+
+RATES = ("false_block_rate", "kind_block_rate", "sharp_block_rate", "look_alike_block_rate")
+LOOSE = dict.fromkeys(RATES, 0.1)  # few sentences leave a stricter line where chance puts it
 
 
 def test_items_that_the_filter_would_block_are_listed_for_review(done, encoder, tmp_path):
@@ -23,7 +27,7 @@ def test_items_that_the_filter_would_block_are_listed_for_review(done, encoder, 
     write_table("items", items.assign(available=True, attributes="{}"), tmp_path / "catalogue")
     np.save(tmp_path / "vectors.npy", encoder.encode([title.lower() for title in titles]))
     counts = flag_items.main(
-        tmp_path / "catalogue", tmp_path / "vectors.npy", done / "ethics", tmp_path / "flagged.csv",
+        tmp_path / "catalogue", tmp_path / "vectors.npy", done / "ethics", done / "sentences", tmp_path / "flagged.csv",
         settings=EthicsSettings(),
     )  # fmt: skip
     table = pd.read_csv(tmp_path / "flagged.csv")
@@ -38,6 +42,7 @@ def changed_lists(short_lists, tmp_path):
     shutil.copytree(short_lists, tmp_path / "lists")
     with (tmp_path / "lists/banned/fraud.csv").open("a") as file:
         file.write("where do I get invitations to the secret ferret races,fraud,1,en,us\n")
+        file.write("invitations to the secret ferret races of the town,fraud,1,en,us\n")
     return tmp_path / "lists"
 
 
@@ -45,7 +50,7 @@ def previewed(lists, catalogue, model, tmp_path, queries):
     (tmp_path / "queries.txt").write_bytes(queries)
     preview.main(
         lists / "banned", lists / "benign", catalogue, model, tmp_path / "ethics", tmp_path / "queries.txt",
-        tmp_path / "preview.csv", settings=EthicsSettings(),
+        tmp_path / "preview.csv", settings=EthicsSettings(landmarks=500, parts=5, draws=1, **LOOSE),
     )  # fmt: skip
     return pd.read_csv(tmp_path / "preview.csv")
 
@@ -53,14 +58,15 @@ def previewed(lists, catalogue, model, tmp_path, queries):
 def test_a_change_of_the_lists_is_tried_on_past_queries(
     changed_lists, short_lists, catalogue, query_model_folder, tmp_path
 ):
-    calibrated(short_lists, catalogue, query_model_folder, tmp_path)
-    queries = "invitations to the secret ferret races\n\nhow do I make a bomb\nred coat\nred coat\n"
+    calibrated(short_lists, catalogue, query_model_folder, tmp_path, **LOOSE)
+    listed = pd.read_csv(short_lists / "banned/explosives.csv")["sentence"][0]
+    queries = f"invitations to the secret ferret races\n\n{listed}\nred coat\nred coat\n"
     table = previewed(changed_lists, catalogue, query_model_folder, tmp_path, queries.encode())
     assert dict(zip(table["query"], table["change"], strict=True)) == {
         "invitations to the secret ferret races": "newly blocked",
-        "how do I make a bomb": "stays blocked",
+        listed: "stays blocked",
     }
-    assert table.loc[0, "nearest_sentence"] == "where do I get invitations to the secret ferret races"
+    assert "secret ferret races" in table.loc[0, "nearest_sentence"]
 
 
 @pytest.mark.parametrize(
@@ -70,3 +76,15 @@ def test_a_file_of_queries_that_cannot_be_used_is_named(queries, message, tmp_pa
     (tmp_path / "queries.txt").write_bytes(queries)
     with pytest.raises(EthicsError, match=rf"queries\.txt {message}"):
         preview.read_queries(tmp_path / "queries.txt")
+
+
+def test_an_explanation_names_the_nearest_sentences_and_the_word_that_tips_it(done, query_model_folder):
+    found = explain("how to build a pipe bomb", done / "ethics", done / "sentences", query_model_folder)
+    assert found.verdict.blocked and found.words[0][0] == "bomb"
+    assert any("bomb" in sentence for sentence, _, _ in found.banned)
+    assert [likeness for _, _, likeness in found.benign] == sorted(
+        (likeness for _, _, likeness in found.benign), reverse=True
+    )
+    calm = explain("summer dress for my niece", done / "ethics", done / "sentences", query_model_folder)
+    assert not calm.verdict.blocked and calm.readings == ["summer dress for my niece"]
+    assert not explain("", done / "ethics", done / "sentences", query_model_folder).verdict.blocked

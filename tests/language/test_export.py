@@ -68,3 +68,50 @@ def test_a_broken_query_model_is_told_by_its_folder(query_model_folder, tmp_path
             QueryModel.load(broken)
     with pytest.raises(LanguageError, match="nowhere cannot be read"):
         QueryModel.load(tmp_path / "nowhere")
+
+
+def test_one_pass_gives_a_text_and_its_windows(query_model):
+    short, long = (
+        "red coat",
+        "a warm red coat for my niece, who is ten and walks to school in the rain every day",
+    )
+    spans = query_model.encode_spans([short, long, short.upper()], window_tokens=4)
+    assert [len(found) for found in spans[::2]] == [1, 1] and len(spans[1]) > 5
+    np.testing.assert_allclose(
+        np.stack([found[0] for found in spans]), query_model.encode([short, long, short]), atol=1e-3
+    )
+    np.testing.assert_array_equal(spans[0], spans[2])
+    for found in spans:
+        np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-4)
+
+
+def test_a_window_is_nearer_to_its_own_words_than_another(query_model):
+    text = "a birthday cake with strawberries and cream, and then a diesel engine with four cylinders"
+    cake, engine = query_model.encode(
+        ["birthday cake with strawberries", "diesel engine with four cylinders"]
+    )
+    (spans,) = query_model.encode_spans([text], window_tokens=6)
+    assert spans[1] @ cake > spans[-1] @ cake and spans[-1] @ engine > spans[1] @ engine
+
+
+def test_a_text_longer_than_the_model_reads_is_read_to_its_end(query_model):
+    longest = query_model.tokenizer.truncation["max_length"]
+    text = "summer dresses for my niece " * longest + "and a diesel engine"
+    (spans,) = query_model.encode_spans([text], window_tokens=8)
+    engine = query_model.encode(["a diesel engine"])[0]
+    assert len(spans) > 5 * longest // 8
+    assert (spans[-3:] @ engine).max() > (spans[:3] @ engine).max() + 0.2
+
+
+def test_a_query_model_without_vectors_of_tokens_is_told(query_model_folder, tmp_path):
+    import onnx
+
+    old = tmp_path / "old"
+    old.mkdir()
+    for file in query_model_folder.iterdir():
+        (old / file.name).write_bytes(file.read_bytes())
+    graph = onnx.load(old / "model.onnx")
+    del graph.graph.output[1]
+    onnx.save(graph, old / "model.onnx")
+    with pytest.raises(LanguageError, match="gives no vectors of tokens"):
+        QueryModel.load(old)

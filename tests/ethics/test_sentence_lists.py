@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from components.ethics.sentences import CATEGORIES, Lists, read_lists
+from components.ethics.sentence_lists import CATEGORIES, LOOK_ALIKE, NATURAL_KINDS, Lists, read_lists
 from components.ethics.settings import EthicsError
 from tests.ethics.conftest import LISTS
 
@@ -32,6 +32,17 @@ def test_the_projects_own_lists_can_be_read():
     assert set(lists.banned["category"]) == CATEGORIES
     assert lists.banned["sentence"].is_unique and lists.benign["sentence"].is_unique
     assert lists.repeated == 0
+    natural = lists.benign[lists.benign["kind"].isin(NATURAL_KINDS)]
+    assert len(natural) >= 4000 and set(natural["kind"]) == set(NATURAL_KINDS)
+
+
+def test_a_benign_file_may_leave_out_kind_and_language(tmp_path):
+    banned(tmp_path, "a bad thing,fraud,1,en,us\n")
+    benign(tmp_path, "sentence,kind,language\nein Boot,short,de\n")
+    (tmp_path / "benign/plain.csv").write_text("sentence\na boat\n")
+    table = read(tmp_path).benign.set_index("sentence")
+    assert table.loc["ein Boot", ["kind", "language"]].tolist() == ["short", "de"]
+    assert table.loc["a boat", ["kind", "language"]].tolist() == [LOOK_ALIKE, "en"]
 
 
 def test_all_files_of_a_folder_count_and_each_sentence_once(tmp_path):
@@ -98,6 +109,10 @@ def test_a_row_that_cannot_be_used_is_named_by_file_and_row(rows, message, tmp_p
             r"ours\.csv has no columns named sentence\. Its heading is 'text'; write sentence",
         ),
         (b"sentence,sentence\na,b\n", r"ours\.csv has 2 columns named sentence"),
+        (
+            b"sentence,kind\na,tiny\n",
+            r"ours\.csv, row 2, kind 'tiny': use one of short, long, persona, talk, sharp",
+        ),
         (b"", r"ours\.csv has no columns named sentence\. Its heading is ''"),
         ("sentence\nübel\n".encode("latin-1"), r"ours\.csv is not UTF-8"),
     ],

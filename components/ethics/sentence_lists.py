@@ -1,4 +1,4 @@
-"""The lists that staff edit: banned sentences with their category, and benign ones that only look alike."""
+"""The lists that staff edit: banned sentences with their category, and harmless ones, natural or only looking alike."""
 
 import csv
 import re
@@ -16,6 +16,9 @@ CATEGORIES = {
     "explosives", "weapons", "violence", "self-harm", "sexual content", "minors", "hate", "drugs", "fraud",
     "malware", "stalking", "poisons", "extremism", "theft", "harassment", "trafficking", "disinformation",
 }  # fmt: skip
+NATURAL_KINDS = ("short", "long", "persona", "talk")  # of requests as people write them
+SHARP = "sharp"  # the kind of natural requests that were written to sound harmful
+LOOK_ALIKE = "look-alike"  # the kind of a sentence that only looks harmful
 CONTROL = re.compile(r"[\x00-\x1f\x7f�]")
 SHOWN = 200  # characters of a value in a message
 Check = Callable[[str], str | None]
@@ -23,9 +26,10 @@ Check = Callable[[str], str | None]
 
 @dataclass(frozen=True)
 class Lists:
-    """The banned sentences (sentence, category, severity, language, source, place) and the benign ones (sentence, place).
+    """The banned sentences (sentence, category, severity, language, source, place) and the benign ones.
 
-    Each stands here once; `repeated` is how many rows said one again, and were set aside.
+    Benign are sentence, kind, language and place; the kind is one of NATURAL_KINDS, SHARP, or LOOK_ALIKE. Each sentence stands
+    here once; `repeated` is how many rows said one again, and were set aside.
     """
 
     banned: pd.DataFrame
@@ -69,14 +73,24 @@ def _category(value: str) -> str | None:
     )
 
 
+def _language(value: str) -> str | None:
+    return None if re.fullmatch("[a-z]{2}", value) else "use two letters, such as en"
+
+
+def _kind(value: str) -> str | None:
+    kinds = (*NATURAL_KINDS, SHARP, LOOK_ALIKE)
+    return None if value in kinds else f"use one of {', '.join(kinds)}"
+
+
 BANNED: dict[str, Check] = {
     "sentence": _sentence,
     "category": _category,
     "severity": lambda value: None if value in {"1", "2", "3"} else "use 1, 2 or 3",
-    "language": lambda value: None if re.fullmatch("[a-z]{2}", value) else "use two letters, such as en",
+    "language": _language,
     "source": lambda value: None,
 }
-BENIGN: dict[str, Check] = {"sentence": _sentence}
+BENIGN: dict[str, Check] = {"sentence": _sentence, "kind": _kind, "language": _language}
+DEFAULTS = {"kind": LOOK_ALIKE, "language": "en"}  # of columns that a file of benign sentences may leave out
 
 
 def _read(folder: Path, checks: dict[str, Check]) -> pd.DataFrame:
@@ -96,10 +110,12 @@ def _rows(file: Path, checks: dict[str, Check]) -> Iterator[dict[str, str]]:
         row = 1
         try:
             heading = next(reader, [])
+            optional = DEFAULTS if checks is BENIGN else {}
             for column in checks:
-                if heading.count(column) != 1:
+                times = heading.count(column)
+                if times > 1 or (times == 0 and column not in optional):
                     raise EthicsError(
-                        f"{file} has {heading.count(column) or 'no'} columns named {column}. "
+                        f"{file} has {times or 'no'} columns named {column}. "
                         f"Its heading is {','.join(heading)!r}; write {','.join(checks)}."
                     )
             row = reader.line_num + 1
@@ -117,7 +133,7 @@ def _rows(file: Path, checks: dict[str, Check]) -> Iterator[dict[str, str]]:
 def _checked(values: list[str], heading: list[str], place: str, checks: dict[str, Check]) -> dict[str, str]:
     if values and len(values) != len(heading):
         raise EthicsError(f"{place}: too many or too few fields. Quote a sentence that holds a comma.")
-    row = dict(zip(heading, values or [""] * len(heading), strict=True))
+    row = DEFAULTS | dict(zip(heading, values or [""] * len(heading), strict=True))
     for column, check in checks.items():
         if fault := check(row[column]):
             raise EthicsError(f"{place}, {column} {row[column][:SHOWN]!r}: {fault}.")

@@ -1,0 +1,78 @@
+"""The vectors of sentences, whole and in windows, kept on the disk: a sentence that stands in a list is encoded once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from components.language.encoder import Vectors
+from components.language.query_model import QueryModel
+from components.language.store import VectorStore
+from components.language.work import fingerprint, workplace
+from components.stage import digest
+
+AT_ONCE = 256  # texts that are encoded before they are stored, and the bar moves
+END = "\0"  # between a text and the number of its span
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Unit vectors (s, d) of the spans of texts, in order, which text each is of (s,), and which are windows of it (s,)."""
+
+    vectors: Vectors
+    texts: NDArray[np.intp]
+    windows: NDArray[np.bool_]
+
+    @property
+    def whole(self) -> Vectors:
+        """The vector of each text (t, d), which is its first span."""
+        return self.vectors[np.flatnonzero(np.diff(self.texts, prepend=-1))]
+
+    def highest(self, scores: NDArray[np.floating], margin: float) -> NDArray[np.floating]:
+        """The highest score of the spans (s,) of each text (t,); windows count less by the margin."""
+        starts = np.flatnonzero(np.diff(self.texts, prepend=-1))
+        found: NDArray[np.floating] = np.maximum.reduceat(scores - margin * self.windows, starts)
+        return found
+
+
+class SentenceStore:
+    """Vectors of sentences beside an output, of one query model; those of another are dropped."""
+
+    def __init__(self, output: Path, query_model: Path, window_tokens: int) -> None:
+        key = fingerprint(f"spans of {window_tokens} tokens", [digest([query_model])])
+        self.encoder, self.window_tokens = QueryModel.load(query_model), window_tokens
+        self.store = VectorStore(workplace(output, "sentences", key) / "vectors", self.encoder.dimensions)
+
+    def spans(self, texts: Sequence[str]) -> Spans:
+        """The spans of texts; those that are new are encoded and stored."""
+        missing = [text for text in dict.fromkeys(texts) if f"{text}{END}0" not in self.store]
+        missing.sort(key=len)
+        with tqdm(total=len(missing), desc="encode", unit="text", disable=not missing) as bar:
+            for start in range(0, len(missing), AT_ONCE):
+                part = missing[start : start + AT_ONCE]
+                self._add(part)
+                bar.update(len(part))
+        named = [self._names(text) for text in texts]
+        counts = [len(names) for names in named]
+        windows = np.concatenate([np.arange(count) > 0 for count in counts]) if counts else np.zeros(0, bool)
+        vectors = self.store.get([name for names in named for name in names])
+        return Spans(vectors, np.repeat(np.arange(len(texts)), counts), windows)
+
+    def _add(self, texts: Sequence[str]) -> None:
+        found = self.encoder.encode_spans(texts, self.window_tokens)
+        # The whole text is stored last, so that where it is found all its windows are
+        named = [
+            (f"{text}{END}{number}", vectors[number])
+            for text, vectors in zip(texts, found, strict=True)
+            for number in reversed(range(len(vectors)))
+        ]
+        self.store.add([name for name, _ in named], np.stack([vector for _, vector in named]))
+
+    def _names(self, text: str) -> list[str]:
+        names: list[str] = []
+        while (name := f"{text}{END}{len(names)}") in self.store:
+            names.append(name)
+        return names
