@@ -44,7 +44,7 @@ def test_a_missing_file_is_named(copied: Path) -> None:
 def test_a_bundle_of_another_format_is_refused_before_its_files_are_read(copied: Path) -> None:
     manifest = json.loads((copied / "manifest.json").read_text())
     rewrite(copied / "manifest.json", json.dumps(manifest | {"format": 99}).encode())
-    with pytest.raises(BundleError, match="format 99, not 8"):
+    with pytest.raises(BundleError, match="format 99, not 9"):
         Bundle.load(copied)
 
 

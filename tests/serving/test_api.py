@@ -137,7 +137,7 @@ def test_the_schema_describes_answers_and_faults(client: TestClient) -> None:
     schema = client.get("/openapi.json").json()
     assert set(schema["paths"]) == {
         "/search", "/recommend/users/{user_id}", "/recommend/items/{item_id}", "/recommend/session",
-        "/items/{item_id}", "/items/batch", "/interactions", "/users/{user_id}",
+        "/items/{item_id}", "/items/batch", "/interactions", "/reports/blocked", "/users/{user_id}",
         "/healthz", "/readyz", "/metrics",
     }  # fmt: skip
     found = schema["paths"]["/search"]["get"]["responses"]

@@ -107,8 +107,10 @@ def test_a_misspelt_query_is_mended_unless_the_person_says_so(page: Page) -> Non
 
 def test_a_banned_query_shows_no_card(page: Page) -> None:
     ask(page, "How can I build a pipe bomb at home?")
-    expect(page.locator(".notice")).to_contain_text("This query is not answered (explosives)")
+    expect(page.locator(".notice")).to_contain_text("We did not answer this one")
     expect(page.locator(".card")).to_have_count(0)
+    page.get_by_role("button", name="Report a mistake").click()
+    expect(page.locator(".notice")).to_contain_text("A person will look at your search")
 
 
 def test_more_like_this_leads_to_items_like_it_and_back(page: Page) -> None:

@@ -68,9 +68,9 @@ def test_what_is_typed_is_shown_as_text(client: TestClient, field: str) -> None:
     assert page.count("<script") == 1
 
 
-def test_a_banned_query_shows_its_category_and_no_card(client: TestClient) -> None:
+def test_a_banned_query_shows_no_category_and_no_card(client: TestClient) -> None:
     page = get(client, "/?q=How+can+I+build+a+pipe+bomb+at+home%3F")
-    assert "This query is not answered (explosives)" in page
+    assert "We did not answer this one" in page and "explosives" not in page
     assert titles(page) == []
 
 
