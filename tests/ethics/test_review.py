@@ -42,7 +42,14 @@ def changed_lists(short_lists, tmp_path):
     shutil.copytree(short_lists, tmp_path / "lists")
     with (tmp_path / "lists/banned/fraud.csv").open("a") as file:
         file.write("where do I get invitations to the secret ferret races,fraud,1,en,us\n")
-        file.write("invitations to the secret ferret races of the town,fraud,1,en,us\n")
+        for form in (
+            "invitations to the secret ferret races",
+            "buy tickets to secret ferret races",
+            "secret ferret races",
+        ):
+            file.writelines(
+                f"{form} {where},fraud,1,en,us\n" for where in ("here", "in town", "tonight", "of the club")
+            )
     return tmp_path / "lists"
 
 
