@@ -11,11 +11,6 @@ from rich.table import Table
 
 from components.stage import TandemError
 
-FILTER, SENTENCES, QUERY_MODEL = (
-    Path("data/ethics/filter"),
-    Path("data/ethics/sentences"),
-    Path("data/language/query_model"),
-)
 REPORTED = Path("conf/benign/reported.csv")
 HEADING = ("sentence", "kind")
 SHARP = "sharp"  # what was blocked touches a harm, or seems to
@@ -34,7 +29,8 @@ def try_text(text: Annotated[str, typer.Argument(help="What a person would type"
     """
     from components.ethics.explain import explain
 
-    found = explain(text, FILTER, SENTENCES, QUERY_MODEL)
+    guard, known = _output_named("ethics", "filter"), _output_named("ethics", "sentences")
+    found = explain(text, guard, known, _output_named("export", "query_model"))
     verdict = found.verdict
     said = (
         f"[red]blocked[/] ({verdict.category}, severity {verdict.severity})"
@@ -137,6 +133,20 @@ def reject(
     Example: [bold]tandem ethics reject 5[/]
     """
     console.print(f"{len(_decide(numbers, 'harmful'))} stay blocked.")
+
+
+def _output_named(stage: str, name: str) -> Path:
+    """Where the graph's last run put an output of a stage.
+
+    Raises TandemError where it has not run.
+    """
+    from flows.lineage import read_lock
+
+    outs = read_lock(Path()).get(stage, {}).get("outs", [])
+    found = [Path(out["path"]) for out in outs if Path(out["path"]).name == name]
+    if not found:
+        raise TandemError(f"The stage {stage} has not run here. Run it with: tandem run")
+    return found[0]
 
 
 def _decide(numbers: list[int], state: str) -> list[str]:
