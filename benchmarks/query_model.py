@@ -52,7 +52,7 @@ def compare(model: Path, ethics: EthicsFilter, most: int) -> dict[str, Any]:
         write_graph(Encoder.load(model).model, Path(folder) / "float32.onnx")
         whole = QueryModel(open_graph(Path(folder) / "float32.onnx"), small.tokenizer, small.dimensions)
         texts = texts_of(most)
-        verdicts = [[ethics.judge(text, encoder) for text in texts] for encoder in (whole, small)]
+        verdicts = [[ethics.verdict_on(text, encoder) for text in texts] for encoder in (whole, small)]
         timed = {"float32": whole, "8 bits": small}
         moved = [abs(a.score - b.score) for a, b in zip(*verdicts, strict=True)]
         return {

@@ -11,9 +11,9 @@ from rich.table import Table
 
 from components.stage import TandemError
 
-REPORTED = Path("conf/benign/reported.csv")
+ROOT = Path()
+REPORTED = ROOT / "conf/benign/reported.csv"
 HEADING = ("sentence", "kind")
-SHARP = "sharp"  # what was blocked touches a harm, or seems to
 app = typer.Typer(
     help="The filter of harmful queries: try it, see what it blocks, decide on objections.",
     no_args_is_help=True,
@@ -28,9 +28,10 @@ def try_text(text: Annotated[str, typer.Argument(help="What a person would type"
     Example: [bold]tandem ethics try "a costume sword for my nephew"[/]
     """
     from components.ethics.explain import explain
+    from flows.lineage import output_of
 
-    guard, known = _output_named("ethics", "filter"), _output_named("ethics", "sentences")
-    found = explain(text, guard, known, _output_named("export", "query_model"))
+    guard, known = (output_of(ROOT, "ethics", place) for place in (0, 1))
+    found = explain(text, guard, known, output_of(ROOT, "export"))
     verdict = found.verdict
     said = (
         f"[red]blocked[/] ({verdict.category}, severity {verdict.severity})"
@@ -40,9 +41,7 @@ def try_text(text: Annotated[str, typer.Argument(help="What a person would type"
     console.print(f"{said}: score {verdict.score:.2f}, blocked above {verdict.threshold:.2f}")
     for reading in found.readings[1:]:
         console.print(f"read also as: {reading}", markup=False)
-    table = Table(box=None)
-    for heading in ("nearest", "likeness", "sentence", "from"):
-        table.add_column(heading)
+    table = Table("nearest", "likeness", "sentence", "from", box=None)
     for name, sentences in (("banned", found.banned), ("harmless", found.benign)):
         for sentence, label, likeness in sentences:
             table.add_row(name, f"{likeness:.2f}", sentence, label)
@@ -67,9 +66,7 @@ def show_log(days: Annotated[int, typer.Option(min=1, help="How many days back")
     if not counts:
         console.print(f"No query was blocked since {since}.")
         return
-    table = Table(box=None)
-    for heading in ("category", "blocked"):
-        table.add_column(heading)
+    table = Table("category", "blocked", box=None)
     for category, count in counts:
         table.add_row(category, str(count))
     console.print(table)
@@ -88,9 +85,7 @@ def show_reports() -> None:
     if not found:
         console.print("Nobody objects to a block.")
         return
-    table = Table(box=None)
-    for heading in ("number", "times", "query", "comment", "category", "score"):
-        table.add_column(heading)
+    table = Table("number", "times", "query", "comment", "category", "score", box=None)
     for report in found:
         table.add_row(
             str(report.number),
@@ -114,13 +109,18 @@ def accept(
 
     Example: [bold]tandem ethics accept 3 4[/]
     """
-    queries = _decide(numbers, "harmless")
+    from components.ethics.sentence_lists import SHARP
+    from components.serving.blocked_queries import decide_reports
+    from flows.service import database
+
+    queries = _open_reports(numbers)
     new = not REPORTED.is_file()
     with REPORTED.open("a", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         if new:
             rows.writerow(HEADING)
-        rows.writerows((query, SHARP) for query in queries)
+        rows.writerows((query, SHARP) for query in queries)  # what was blocked touches a harm, or seems to
+    decide_reports(database(), numbers, "harmless")  # only now: a report that is decided is shown no more
     console.print(f"{len(queries)} added to {REPORTED}. Learn from them with: tandem run")
 
 
@@ -132,35 +132,24 @@ def reject(
 
     Example: [bold]tandem ethics reject 5[/]
     """
-    console.print(f"{len(_decide(numbers, 'harmful'))} stay blocked.")
+    from components.serving.blocked_queries import decide_reports
+    from flows.service import database
+
+    queries = _open_reports(numbers)
+    decide_reports(database(), numbers, "harmful")
+    console.print(f"{len(queries)} stay blocked.")
 
 
-def _output_named(stage: str, name: str) -> Path:
-    """Where the graph's last run put an output of a stage.
-
-    Raises TandemError where it has not run.
-    """
-    from flows.lineage import read_lock
-
-    outs = read_lock(Path()).get(stage, {}).get("outs", [])
-    found = [Path(out["path"]) for out in outs if Path(out["path"]).name == name]
-    if not found:
-        raise TandemError(f"The stage {stage} has not run here. Run it with: tandem run")
-    return found[0]
-
-
-def _decide(numbers: list[int], state: str) -> list[str]:
-    """The queries of open reports, now decided on.
+def _open_reports(numbers: list[int]) -> list[str]:
+    """The queries of open reports.
 
     Raises TandemError where a number is of no open report.
     """
-    from components.serving.blocked_queries import decide_reports, open_reports
+    from components.serving.blocked_queries import open_reports
     from flows.service import database
 
-    engine = database()
-    found = {report.number: report.query for report in open_reports(engine)}
+    found = {report.number: report.query for report in open_reports(database())}
     for number in numbers:
         if number not in found:
             raise TandemError(f"There is no open report {number}. See them with: tandem ethics reports")
-    decide_reports(engine, numbers, "harmless" if state == "harmless" else "harmful")
     return [found[number] for number in numbers]

@@ -18,9 +18,9 @@ def read_lock(root: Path) -> dict[str, Any]:
     return stages
 
 
-def output_of(root: Path, stage: str) -> Path:
-    """Where the first output of a stage lies."""
-    return root / str(read_lock(root)[stage]["outs"][0]["path"])
+def output_of(root: Path, stage: str, place: int = 0) -> Path:
+    """Where an output of a stage lies, the first one or another."""
+    return root / str(read_lock(root)[stage]["outs"][place]["path"])
 
 
 def lineage(root: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from components.catalogue.tables import read_items
-from components.ethics.classifier import Examples, Trainer, likeness
+from components.ethics.classifier import Examples, Trainer, likeness, row_blocks
 from components.ethics.curve import draw_curve, log_curve, trade_off
 from components.ethics.filter import EXAMPLES, EthicsFilter
 from components.ethics.known_sentences import KnownSentences
@@ -21,7 +21,7 @@ from components.ethics.sentence_vectors import SentenceStore, Spans
 from components.ethics.settings import EthicsSettings
 from components.ethics.spelling import Spelling
 from components.ethics.text_variants import as_meant, as_written
-from components.ethics.thresholds import HeldOutScores, Limit, upper_bound
+from components.ethics.thresholds import BlockLimit, HeldOutScores, upper_bound
 from components.language.encoder import Vectors
 from components.stage import Counts, Input, Output, stage
 
@@ -29,7 +29,6 @@ BANNED, TITLE, PAST_QUERY, OTHER_LANGUAGE = "banned", "title", "past query", "ot
 HARMLESS_KINDS = (*NATURAL_KINDS, TITLE, PAST_QUERY, SHARP, LOOK_ALIKE, OTHER_LANGUAGE)
 SET_ASIDE = "set_aside.csv"
 MAX_EXAMPLES = 1000  # of banned and of harmless texts that a bundle is examined with
-BLOCK_ROWS = 2048  # spans that are scored at once
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,10 @@ class Readings:
         windows = np.concatenate([written.windows, further.windows])
         return cls(written, Spans(vectors[order], owners[order], windows[order]))
 
+    def take(self, kept: NDArray[np.bool_]) -> "Readings":
+        """The readings of some texts (t,)."""
+        return Readings(self.written.take(kept), self.all.take(kept))
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -66,35 +69,27 @@ class Calibration:
     set_aside: pd.DataFrame
 
 
-def gather(
-    lists: Lists, titles: Sequence[str], queries: Sequence[str], settings: EthicsSettings
-) -> pd.DataFrame:
-    """All texts (text, kind, banned, category, severity, language), banned ones first."""
+def gather(lists: Lists, titles: Sequence[str], past: pd.DataFrame, settings: EthicsSettings) -> pd.DataFrame:
+    """All texts (text, kind, banned, category, severity, language, harmful), banned ones first; the last of past queries."""
     banned = lists.banned.rename(columns={"sentence": "text"}).assign(kind=BANNED, banned=True)
     benign = lists.benign.rename(columns={"sentence": "text"}).assign(banned=False)
-    others = [
-        pd.DataFrame(
-            {"text": list(texts), "kind": kind, "banned": False, "language": settings.encoder_languages[0]}
-        )
-        for kind, texts in ((TITLE, titles), (PAST_QUERY, queries))
-    ]
-    columns = ["text", "kind", "banned", "category", "severity", "language"]
-    found = pd.concat([banned, benign, *others], ignore_index=True).reindex(columns=columns)
-    natural = ~found["banned"] & (found["kind"] != LOOK_ALIKE)
-    foreign = natural & ~found["language"].isin(settings.encoder_languages)
-    foreign |= (found["kind"] == PAST_QUERY) & ~_is_known(
-        found["text"], found["kind"] == PAST_QUERY, settings
+    named = pd.DataFrame({"text": list(titles)}).assign(
+        kind=TITLE, banned=False, language=settings.encoder_languages[0]
     )
+    asked = past.assign(
+        kind=PAST_QUERY, banned=False, language=[_language_of(text, settings) for text in past["text"]]
+    )
+    columns = ["text", "kind", "banned", "category", "severity", "language", "harmful"]
+    found = pd.concat([banned, benign, named, asked], ignore_index=True).reindex(columns=columns)
+    foreign = ~found["banned"] & (found["kind"] != LOOK_ALIKE)
+    foreign &= ~found["language"].isin(settings.encoder_languages)
     return found.assign(kind=found["kind"].mask(foreign, OTHER_LANGUAGE))
 
 
-def _is_known(texts: pd.Series, asked: pd.Series, settings: EthicsSettings) -> pd.Series:
-    """Whether each text is in a language of the encoder; True of those that are not asked."""
-    known = [
-        not wanted or is_known(settings.encoder_languages, as_written(text), settings.encoder_language_share)
-        for text, wanted in zip(texts, asked, strict=True)
-    ]
-    return pd.Series(known, index=texts.index, dtype=bool)
+def _language_of(text: str, settings: EthicsSettings) -> str:
+    """A language of the encoder, or none, where nobody said which one a text is in."""
+    known = is_known(settings.encoder_languages, as_written(text), settings.encoder_language_share)
+    return settings.encoder_languages[0] if known else ""
 
 
 def learn_set(
@@ -125,28 +120,27 @@ def held_out_scores(
         weights = trainer.learn_without(parts[rows], settings.parts)
         own = parts[read.all.texts]
         spans = np.empty(len(own), np.float32)
-        for start in range(0, len(own), BLOCK_ROWS):
-            block = slice(start, start + BLOCK_ROWS)
+        for block in row_blocks(len(own)):
             near = likeness(read.all.vectors[block], trainer.landmarks, settings.sharpness)
             spans[block] = np.take_along_axis(near @ weights, own[block, None], axis=1)[:, 0]
         scores[:, draw] = read.all.highest(spans, settings.window_margin)
     return scores
 
 
-def limits_of(settings: EthicsSettings) -> dict[tuple[str, ...], Limit]:
+def limits_of(settings: EthicsSettings) -> dict[tuple[str, ...], BlockLimit]:
     """How large a share of which kinds of harmless text may be blocked."""
-    one_kind = Limit(settings.kind_block_rate, settings.confidence)
+    one_kind = BlockLimit(settings.kind_block_rate, settings.confidence)
     return {
-        NATURAL_KINDS: Limit(settings.false_block_rate, settings.confidence),
+        NATURAL_KINDS: BlockLimit(settings.false_block_rate, settings.confidence),
         **{(kind,): one_kind for kind in (*NATURAL_KINDS, TITLE, PAST_QUERY)},
-        (SHARP,): Limit(settings.sharp_block_rate, None),
-        (LOOK_ALIKE,): Limit(settings.look_alike_block_rate, None),
+        (SHARP,): BlockLimit(settings.sharp_block_rate, None),
+        (LOOK_ALIKE,): BlockLimit(settings.look_alike_block_rate, None),
     }
 
 
-def other_language_limits(settings: EthicsSettings) -> dict[tuple[str, ...], Limit]:
+def other_language_limits(settings: EthicsSettings) -> dict[tuple[str, ...], BlockLimit]:
     """The same for texts in languages that the encoder does not know."""
-    return {(OTHER_LANGUAGE,): Limit(settings.other_language_block_rate, settings.confidence)}
+    return {(OTHER_LANGUAGE,): BlockLimit(settings.other_language_block_rate, settings.confidence)}
 
 
 def calibrate(
@@ -161,9 +155,10 @@ def calibrate(
         _known_sentences(lists.banned, settings),
         _known_sentences(lists.benign[lists.benign["kind"] == LOOK_ALIKE], settings),
     )
-    kept, aside = _set_aside(lists, titles, past, spelling, store, settings)
-    texts = gather(lists, titles, kept, settings)
+    texts = gather(lists, titles, past, settings)
     read = Readings.read(texts["text"], spelling, store)
+    kept, aside = _set_aside(texts, read, settings)
+    texts, read = texts[kept].drop(columns="harmful").reset_index(drop=True), read.take(kept)
     rows, examples = learn_set(texts, read.written.whole, settings)
     trainer = Trainer(examples, settings)
     judged = np.ones(len(texts), bool)
@@ -171,17 +166,19 @@ def calibrate(
     scores = held_out_scores(read, rows, trainer, settings)[judged]
     held_out = HeldOutScores(scores, texts.loc[judged, "kind"].to_numpy(str))
     threshold = held_out.threshold(limits_of(settings))
-    foreign = (texts["kind"] == OTHER_LANGUAGE).any()
+    other_line = threshold
+    if (texts["kind"] == OTHER_LANGUAGE).any():
+        other_line = max(threshold, held_out.threshold(other_language_limits(settings)))
     ethics = EthicsFilter(
-        trainer.learn(),
-        spelling,
-        threshold,
-        max(threshold, held_out.threshold(other_language_limits(settings))) if foreign else threshold,
-        list(settings.encoder_languages),
-        settings.encoder_language_share,
-        settings.window_tokens,
-        settings.window_margin,
-        settings.log_blocked_texts,
+        classifier=trainer.learn(),
+        spelling=spelling,
+        threshold=threshold,
+        other_language_threshold=other_line,
+        encoder_languages=list(settings.encoder_languages),
+        encoder_language_share=settings.encoder_language_share,
+        window_tokens=settings.window_tokens,
+        window_margin=settings.window_margin,
+        log_blocked_texts=settings.log_blocked_texts,
     )
     figures = _figures(held_out, ethics, texts, settings) | {
         "repeated_sentences": lists.repeated,
@@ -197,26 +194,19 @@ def _known_sentences(table: pd.DataFrame, settings: EthicsSettings) -> list[str]
 
 
 def _set_aside(
-    lists: Lists,
-    titles: Sequence[str],
-    past: pd.DataFrame,
-    spelling: Spelling,
-    store: SentenceStore,
-    settings: EthicsSettings,
-) -> tuple[list[str], pd.DataFrame]:
-    """The past queries that count as harmless, and those that do not (text, reason)."""
-    if past.empty:
-        return [], pd.DataFrame({"text": [], "reason": []})
-    texts = gather(lists, titles, [], settings)
-    read = Readings.read(texts["text"], spelling, store)
-    _, examples = learn_set(texts, read.written.whole, settings)
-    asked = Readings.read(past["text"], spelling, store)
-    agree = agrees_with_banned(
-        asked.all, Trainer(examples, settings).learn(), examples, settings.window_margin
-    )
-    reasons = np.where(past["harmful"], "marked as harmful", np.where(agree, "near to banned sentences", ""))
-    bad = reasons != ""
-    return past.loc[~bad, "text"].tolist(), past.loc[bad, ["text"]].assign(reason=reasons[bad])
+    texts: pd.DataFrame, read: Readings, settings: EthicsSettings
+) -> tuple[NDArray[np.bool_], pd.DataFrame]:
+    """Which texts (t,) are kept, and the past queries that are not, as they are harmful (text, reason)."""
+    past = texts["harmful"].notna().to_numpy()
+    reasons = np.full(len(texts), "", dtype=object)
+    if past.any():
+        _, examples = learn_set(texts[~past], read.written.whole[~past], settings)
+        classifier = Trainer(examples, settings).learn()
+        agree = agrees_with_banned(read.all.take(past), classifier, examples, settings.window_margin)
+        marked = texts.loc[past, "harmful"].to_numpy(bool)
+        reasons[past] = np.where(marked, "marked as harmful", np.where(agree, "near to banned sentences", ""))
+    kept = reasons == ""
+    return kept, texts.loc[~kept, ["text"]].assign(reason=reasons[~kept])
 
 
 def _figures(

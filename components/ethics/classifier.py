@@ -6,7 +6,7 @@ sentences is a sum over them. So a part of them is left out by taking its sum aw
 that part costs one more solution, not another pass.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -19,11 +19,16 @@ from tqdm import tqdm
 from components.ethics.settings import EthicsSettings
 from components.language.encoder import Vectors
 
-BLOCK_ROWS = 2048  # sentences whose likenesses are in memory at once
+BLOCK_ROWS = 2048  # vectors whose likenesses are in memory at once
 MAX_SEVERITY = 3
 JITTER = 1e-4  # of a likeness: in 32 bits the landmarks alone leave the equations singular
 LANDMARKS, WEIGHTS = "landmarks.npy", "weights.npy"
 Sums = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def row_blocks(rows: int) -> list[slice]:
+    """The rows in blocks whose likenesses fit into memory."""
+    return [slice(start, start + BLOCK_ROWS) for start in range(0, rows, BLOCK_ROWS)]
 
 
 def likeness(vectors: Vectors, landmarks: Vectors, sharpness: float) -> NDArray[np.float32]:
@@ -44,7 +49,9 @@ class HarmClassifier:
 
     def harm(self, vectors: Vectors) -> NDArray[np.float32]:
         """How harmful unit vectors (n, d) are (n,): about 1 for what is banned, -1 for what is not."""
-        scores: NDArray[np.float32] = likeness(vectors, self.landmarks, self.sharpness) @ self.weights[:, 0]
+        scores = np.empty(len(vectors), np.float32)
+        for block in row_blocks(len(vectors)):
+            scores[block] = likeness(vectors[block], self.landmarks, self.sharpness) @ self.weights[:, 0]
         return scores
 
     def category(self, vector: Vectors) -> tuple[str, int]:
@@ -129,7 +136,8 @@ class Trainer:
         """The sums over examples that weighted least squares are solved by."""
         size = len(self.landmarks) + 1
         products, answers = np.zeros((size, size)), np.zeros((size, targets.shape[1]))
-        for block in _blocks(len(rows), name):
+        blocks = row_blocks(len(rows))
+        for block in tqdm(blocks, desc=f"learn {name}", unit=f" blocks of {BLOCK_ROWS}"):
             # In 64 bits: the smallest directions are a millionth of the largest
             near = likeness(self.examples.vectors[rows[block]], self.landmarks, self.settings.sharpness)
             root = np.sqrt(weights[block])[:, None]
@@ -141,11 +149,3 @@ class Trainer:
     def _solve(self, sums: Sums) -> NDArray[np.float64]:
         found: NDArray[np.float64] = solve(sums[0] + self.penalty, sums[1], assume_a="pos")
         return found
-
-
-def _blocks(rows: int, name: str) -> Iterator[slice]:
-    with tqdm(total=rows, desc=f"learn {name}", unit="sentence") as bar:
-        for start in range(0, rows, BLOCK_ROWS):
-            block = slice(start, min(start + BLOCK_ROWS, rows))
-            yield block
-            bar.update(block.stop - start)

@@ -85,10 +85,6 @@ class EthicsFilter:
         meant = as_meant(written, self.spelling, encoder.knows)
         return [written] if meant is None else [written, meant]
 
-    def judge(self, text: str, encoder: QueryModel) -> Verdict:
-        """Judge a text, and log it where it is blocked."""
-        return self.log(text, self.verdict_on(text, encoder))
-
     def log(self, text: str, verdict: Verdict) -> Verdict:
         """Log a text that is blocked; gives the verdict."""
         if verdict.blocked:
@@ -100,7 +96,7 @@ class EthicsFilter:
         return verdict
 
     def verdict_on(self, text: str, encoder: QueryModel) -> Verdict:
-        """Judge a text as `judge` does, and log nothing."""
+        """Judge a text, and log nothing."""
         readings = self.readings(text, encoder)
         return self.verdict(readings, encoder.encode_spans(readings, self.window_tokens))
 
@@ -124,8 +120,7 @@ class EthicsFilter:
 
     def line_for(self, reading: str, score: float) -> float:
         """The line for a reading, by its language; the language is asked only where the lines would differ."""
-        lines = sorted((self.threshold, self.other_language_threshold))
-        if lines[0] < score <= lines[1]:
-            known = is_known(self.encoder_languages, reading, self.encoder_language_share)
-            return self.threshold if known else self.other_language_threshold
+        differs = self.threshold < score <= self.other_language_threshold
+        if differs and not is_known(self.encoder_languages, reading, self.encoder_language_share):
+            return self.other_language_threshold
         return self.threshold

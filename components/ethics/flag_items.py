@@ -9,17 +9,9 @@ from components.catalogue.tables import read_items
 from components.ethics.filter import EthicsFilter
 from components.ethics.known_sentences import KnownSentences
 from components.ethics.settings import EthicsSettings
-from components.language.encoder import Vectors
 from components.stage import Counts, Input, Output, stage
 
 COLUMNS = ["item_id", "title", "category", "severity", "score", "nearest_sentence"]
-BLOCK_ROWS = 4096  # items that are scored at once
-
-
-def scores_of(guard: EthicsFilter, vectors: Vectors) -> Vectors:
-    """How harmful each item's text is (i,)."""
-    blocks = range(0, len(vectors), BLOCK_ROWS)
-    return np.concatenate([guard.classifier.harm(vectors[start : start + BLOCK_ROWS]) for start in blocks])
 
 
 @stage(EthicsSettings)
@@ -34,7 +26,7 @@ def main(
     """Judge the vectors that the search has of all items; write those above the threshold, the worst first."""
     items, guard, known = read_items(catalogue), EthicsFilter.load(ethics), KnownSentences.load(sentences)
     vectors = np.load(item_vectors, mmap_mode="r")
-    scores = scores_of(guard, vectors)
+    scores = guard.classifier.harm(vectors)
     found: list[dict[str, Any]] = []
     for row in np.flatnonzero(scores > guard.threshold):
         category, severity = guard.classifier.category(vectors[row])

@@ -26,11 +26,12 @@ def agrees_with_banned(
     spans: Spans, classifier: HarmClassifier, lists: Examples, margin: float
 ) -> NDArray[np.bool_]:
     """Whether each text (t,) is harmful by agreement: its score is, and so are most of the sentences nearest to it."""
-    suspicious = spans.highest(classifier.harm(spans.vectors), margin) > 0
+    scores = classifier.harm(spans.vectors)
+    suspicious = spans.highest(scores, margin) > 0
     found = np.zeros(len(suspicious), bool)
     for text in np.flatnonzero(suspicious):
-        own = spans.vectors[spans.texts == text]
-        tipping = own[int(classifier.harm(own).argmax())]
+        own = np.flatnonzero(spans.texts == text)
+        tipping = spans.vectors[own[int(scores[own].argmax())]]
         near = np.argsort(-(lists.vectors @ tipping))[:NEIGHBOURS]
         found[text] = bool(lists.banned[near[0]] and lists.banned[near].mean() > MOST)
     return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -29,12 +30,21 @@ class Spans:
     @property
     def whole(self) -> Vectors:
         """The vector of each text (t, d), which is its first span."""
-        return self.vectors[np.flatnonzero(np.diff(self.texts, prepend=-1))]
+        return self.vectors[self._starts]
+
+    @cached_property
+    def _starts(self) -> NDArray[np.intp]:
+        return np.flatnonzero(np.diff(self.texts, prepend=-1))
+
+    def take(self, kept: NDArray[np.bool_]) -> "Spans":
+        """The spans of some texts (t,), which are numbered anew."""
+        rows = kept[self.texts]
+        numbers = np.cumsum(kept) - 1
+        return Spans(self.vectors[rows], numbers[self.texts[rows]], self.windows[rows])
 
     def highest(self, scores: NDArray[np.floating], margin: float) -> NDArray[np.floating]:
         """The highest score of the spans (s,) of each text (t,); windows count less by the margin."""
-        starts = np.flatnonzero(np.diff(self.texts, prepend=-1))
-        found: NDArray[np.floating] = np.maximum.reduceat(scores - margin * self.windows, starts)
+        found: NDArray[np.floating] = np.maximum.reduceat(scores - margin * self.windows, self._starts)
         return found
 
 

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable
 
 from components.ethics.spelling import Spelling, is_english
-from components.language.text import as_shown
+from components.language.text import as_shown, clean
 from components.language.words import PIECE
 
 LEET = str.maketrans("013457@$!|", "oieastasil")
@@ -31,7 +31,7 @@ LEET_LETTERS = 4  # of one word that make a sign of disguise; shorter ones need 
 def as_written(text: str) -> str:
     """A text as a browser shows it, in lower case and in one form of Unicode, without marks that nobody sees."""
     seen = UNSEEN.sub("", unicodedata.normalize("NFC", as_shown(text)))
-    return " ".join(unicodedata.normalize("NFKC", seen).lower().split())
+    return clean(seen)
 
 
 def as_meant(written: str, spelling: Spelling, known: Callable[[str], bool]) -> str | None:

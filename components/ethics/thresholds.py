@@ -27,7 +27,7 @@ def upper_bound(blocked: int, texts: int, confidence: float) -> float:
 
 
 @dataclass(frozen=True)
-class Limit:
+class BlockLimit:
     """The share of a kind of texts that may be blocked, and how sure that must be; None where the share itself counts."""
 
     rate: float
@@ -48,7 +48,7 @@ class HeldOutScores:
     kinds: NDArray[np.str_]
 
     def threshold(
-        self, limits: Mapping[tuple[str, ...], Limit], texts: NDArray[np.bool_] | None = None
+        self, limits: Mapping[tuple[str, ...], BlockLimit], texts: NDArray[np.bool_] | None = None
     ) -> float:
         """The line that holds every limit, the mean over draws.
 
@@ -63,7 +63,7 @@ class HeldOutScores:
         return round(float(np.max(lines, axis=0).mean()), 6) if lines else 1.0
 
     def blocked(
-        self, kinds: Sequence[str], limits: Mapping[tuple[str, ...], Limit], seed: int
+        self, kinds: Sequence[str], limits: Mapping[tuple[str, ...], BlockLimit], seed: int
     ) -> tuple[int, int]:
         """How many texts of some kinds the line of the other half of all texts blocks, and how many there are."""
         first = np.random.default_rng(seed).random(len(self.kinds)) < 0.5

@@ -41,6 +41,8 @@ class BlockedCounts:
 
     def flush(self) -> None:
         """Write what was counted; where the database does not answer, it is written the next time."""
+        if not self._waiting:
+            return  # a transaction would lock out the other workers' writes, every few seconds, for nothing
         waiting, self._waiting = self._waiting, Counter()
         try:
             with self.engine.begin() as connection:

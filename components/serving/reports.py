@@ -65,8 +65,8 @@ async def _keep(service: Service, objection: Objection) -> None:
     await asyncio.to_thread(
         keep_report,
         service.log.engine,
-        objection.query,
-        objection.comment,
-        str(verdict.category),
-        verdict.score,
+        query=objection.query,
+        comment=objection.comment,
+        category=str(verdict.category),
+        score=verdict.score,
     )

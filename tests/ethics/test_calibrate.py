@@ -13,7 +13,7 @@ from components.ethics.calibrate import SET_ASIDE
 from components.ethics.classifier import Examples, Trainer, likeness
 from components.ethics.filter import EXAMPLES, FILES, EthicsFilter
 from components.ethics.settings import EthicsError, EthicsSettings
-from components.ethics.thresholds import HeldOutScores, Limit, line_for, upper_bound
+from components.ethics.thresholds import BlockLimit, HeldOutScores, line_for, upper_bound
 from tests.ethics.conftest import calibrated, write_queries, write_titles
 
 NATURAL = ("short", "long", "persona", "talk")
@@ -116,9 +116,9 @@ def test_the_strictest_limit_sets_the_line_and_each_half_is_judged_by_the_other(
     kinds = np.repeat(["short", "talk"], 1000)
     scores = np.concatenate([np.linspace(0, 1, 1000), np.linspace(0, 2, 1000)])[:, None]
     held_out = HeldOutScores(scores, kinds)
-    strict = {("short",): Limit(0.1, None), ("talk",): Limit(0.1, None)}
+    strict = {("short",): BlockLimit(0.1, None), ("talk",): BlockLimit(0.1, None)}
     assert held_out.threshold(strict) == pytest.approx(1.8, abs=0.01)
-    assert held_out.threshold({("short",): Limit(0.1, None)}) == pytest.approx(0.9, abs=0.01)
+    assert held_out.threshold({("short",): BlockLimit(0.1, None)}) == pytest.approx(0.9, abs=0.01)
     blocked, count = held_out.blocked(("talk",), strict, seed=1)
     assert count == 1000 and blocked == pytest.approx(100, abs=25)
     assert HeldOutScores(scores[:0], kinds[:0]).threshold(strict) == 1.0
