@@ -19,21 +19,21 @@ import numpy as np
 import pandas as pd
 import torch
 
-from components.language.adapters import attach, fold
-from components.language.encoder import Encoder, open_model
-from components.language.evaluate import grade_matrix
-from components.language.finetune import main_directions, with_head
-from components.language.losses import pairs_loss
-from components.language.measures import ndcg
-from components.language.pairs import RELEVANT_GRADE, attribute_pairs, title_pairs
-from components.language.settings import LanguageSettings
-from components.language.text import item_texts
-from components.language.training import BEST as BEST_WEIGHTS
-from components.language.training import Figures, load_trained, mean, train, validated
+from components.core.ranking_metrics import mean_ndcg
+from components.search.item_text import item_texts
+from components.text_model.adapters import attach, fold
+from components.text_model.encoder import TextEncoder, open_model
+from components.text_model.evaluate import grade_matrix
+from components.text_model.finetune import main_directions, with_head
+from components.text_model.losses import pairs_loss
+from components.text_model.settings import TextModelSettings
+from components.text_model.training import BEST as BEST_WEIGHTS
+from components.text_model.training import Figures, load_trained, mean, train, validated
+from components.text_model.training_pairs import RELEVANT_GRADE, attribute_pairs, title_pairs
 
 CACHE = Path(".tandem") / "search"
 HEAD_TEXTS, CATALOGUE_PAIRS, NEVER = 1000, 650, 1000
-SETTINGS = LanguageSettings(
+SETTINGS = TextModelSettings(
     dimensions=512,
     maximum_tokens=32,
     nested_dimensions=[],
@@ -86,8 +86,10 @@ def judge_of(items: pd.DataFrame, half: int) -> Callable[[Any], Figures]:
     (asked, grades), texts = grade_matrix(aside, items["item_id"]), item_texts(items)
 
     def judge(model: Any) -> Figures:
-        encoder = Encoder(model)
-        return {"ndcg_10": ndcg(encoder.encode(asked) @ encoder.encode(texts, batch_size=256).T, grades, 10)}
+        encoder = TextEncoder(model)
+        return {
+            "ndcg_10": mean_ndcg(encoder.encode(asked) @ encoder.encode(texts, batch_size=256).T, grades, 10)
+        }
 
     return judge
 
@@ -102,7 +104,7 @@ def with_shorter_vectors(model: Any, texts: list[str], seed: int) -> Any:
 
 
 def finetuned(
-    base: Path, half: int, settings: LanguageSettings = SETTINGS, pairs: int = CATALOGUE_PAIRS
+    base: Path, half: int, settings: TextModelSettings = SETTINGS, pairs: int = CATALOGUE_PAIRS
 ) -> Path:
     """Folder of the model of which the queries of a half are asked; trained where it is not there."""
     folder = CACHE / f"{base.name}-finetuned-{settings.seed}-{half}"
@@ -146,7 +148,7 @@ def main() -> None:
         "seed": given.seed,
         "maximum_steps": given.steps,
         "batch_size": given.batch,
-        "texts_at_once": max(given.batch, SETTINGS.texts_at_once),
+        "micro_batch_size": max(given.batch, SETTINGS.micro_batch_size),
         "validation_steps": given.validation_steps,
     }
     print(finetuned(given.model, given.half, SETTINGS.model_copy(update=told), given.pairs))

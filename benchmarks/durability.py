@@ -15,9 +15,9 @@ import pandas as pd
 from postgres import postgres
 from service_process import ServiceProcess
 
-from components.serving.database import open_database
-from components.serving.keys import create_key
 from components.serving.settings import ServingSettings
+from components.serving.storage.api_keys import create_key
+from components.serving.storage.database import open_database
 
 TOGETHER = 5
 WRITERS = 8

@@ -25,7 +25,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from components.ethics.filter import EthicsFilter
 from components.ethics.known_sentences import KnownSentences
-from components.language.query_model import QueryModel
+from components.query_model.onnx_encoder import OnnxEncoder
 
 HERE = Path(__file__).parent
 WORDS = re.compile(
@@ -79,7 +79,7 @@ def harmful_sets(public: dict[str, pd.DataFrame]) -> dict[str, list[str]]:
 class Judge:
     """Judges texts by the filter, counting encodings, and by two plain rules."""
 
-    def __init__(self, ethics: EthicsFilter, known: KnownSentences, encoder: QueryModel) -> None:
+    def __init__(self, ethics: EthicsFilter, known: KnownSentences, encoder: OnnxEncoder) -> None:
         self.ethics, self.encoder = ethics, encoder
         self.banned = known.vectors[known.texts["banned"].to_numpy(bool)]
         self.texts = self.encodings = 0
@@ -199,7 +199,7 @@ def main() -> None:
         EthicsFilter.load(given.ethics / "filter"),
         KnownSentences.load(given.ethics / "sentences"),
     )
-    result = measure(Judge(ethics, known, QueryModel.load(given.model)), given.shared, given.long)
+    result = measure(Judge(ethics, known, OnnxEncoder.load(given.model)), given.shared, given.long)
     text = json.dumps(result, indent=1)
     print(text)
     if given.json:

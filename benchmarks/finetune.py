@@ -19,12 +19,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from components.compute import device_name
-from components.language.adapters import attach, quantise
-from components.language.finetune import begin, validate
-from components.language.losses import pairs_loss
-from components.language.settings import LanguageSettings
-from components.language.training import best_figures, last_checkpoint, mean, train
+from components.core.compute import device_name
+from components.text_model.adapters import attach, quantise
+from components.text_model.finetune import begin, validate
+from components.text_model.losses import pairs_loss
+from components.text_model.settings import TextModelSettings
+from components.text_model.training import best_figures, last_checkpoint, mean, train
 
 METHODS = ("full", "lora", "qlora")
 RATES = {"full": 2e-5, "lora": 2e-4, "qlora": 2e-4}
@@ -72,7 +72,7 @@ def forget_peak() -> None:
 
 
 def measure(
-    method: str, model_name: str, pairs: pd.DataFrame, start: Path, settings: LanguageSettings
+    method: str, model_name: str, pairs: pd.DataFrame, start: Path, settings: TextModelSettings
 ) -> dict[str, Any]:
     """Train by a method; meant for a process of its own. start: where the head is that all begin with."""
     settings = settings.model_copy(update={"method": method, "learning_rate": RATES[method]})
@@ -106,7 +106,7 @@ def measure(
 VALIDATING = {"cpu": 0.0, "wall": 0.0}
 
 
-def timed_validate(model: Any, pairs: pd.DataFrame, settings: LanguageSettings) -> dict[str, float]:
+def timed_validate(model: Any, pairs: pd.DataFrame, settings: TextModelSettings) -> dict[str, float]:
     """Validate, and count the time that this takes away from the steps'."""
     wall, cpu = time.monotonic(), time.process_time()
     figures = validate(model, pairs, settings)
@@ -138,7 +138,7 @@ def main(
     file: Annotated[Path | None, typer.Option("--json", help="Write the figures there")] = None,
 ) -> None:
     """Train by each method in a process of its own, one after the other."""
-    settings = LanguageSettings(
+    settings = TextModelSettings(
         seed=seed,
         dimensions=dimensions,
         nested_dimensions=[],
@@ -147,7 +147,7 @@ def main(
         validation_steps=1000,
         checkpoint_steps=1000,
         validation_queries=30 if quick else queries,
-        texts_at_once=at_once,
+        micro_batch_size=at_once,
     )
     table = pd.read_parquet(pairs)
     methods = METHODS if find_spec("bitsandbytes") else METHODS[:2]

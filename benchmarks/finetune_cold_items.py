@@ -19,17 +19,17 @@ import typer
 from recommender_cold_items import METRICS, describe_books, drawn
 from recommender_data import Split, read_interactions, split
 
-from components.compute import device_name
-from components.language.adapters import attach, fold
-from components.language.encoder import Encoder, open_model
-from components.language.losses import CombinedLoss, TasteLoss
-from components.language.settings import LanguageSettings
-from components.language.training import BEST, load_trained, losses, mean, train, validated
-from components.language.work import fingerprint
+from components.core.compute import device_name
+from components.core.content_cache import cache_key
 from components.recommender.cold_start import judge
-from components.recommender.interactions import Csr, Floats, Indices
+from components.recommender.interaction_matrix import Csr, Floats, Indices
 from components.recommender.metrics import per_user
 from components.recommender.settings import RecommenderSettings
+from components.text_model.adapters import attach, fold
+from components.text_model.encoder import TextEncoder, open_model
+from components.text_model.losses import CombinedLoss, TasteLoss
+from components.text_model.settings import TextModelSettings
+from components.text_model.training import BEST, load_trained, losses, mean, train, validated
 
 SEED = 0
 SETTINGS = RecommenderSettings(
@@ -47,7 +47,7 @@ def shown_items(count: int) -> tuple[Indices, Indices]:
 def validate(model: Any, texts: list[str], users: Csr, shown: Indices, cold: Indices) -> dict[str, float]:
     """NDCG@100 of cold items for people of whom some items that were trained on are known."""
     known, found = shown[: JUDGED_ITEMS // 2], cold[: JUDGED_ITEMS // 2]
-    vectors = Encoder(model).encode([texts[item] for item in [*known, *found]])
+    vectors = TextEncoder(model).encode([texts[item] for item in [*known, *found]])
     tastes, likenesses = users[:, known] @ vectors[: len(known)], vectors[len(known) :]
     kept = np.flatnonzero((np.diff(users[:, known].indptr) > 0) & (np.diff(users[:, found].indptr) > 0))
     held_out = Csr(users[:, found][kept])
@@ -57,7 +57,7 @@ def validate(model: Any, texts: list[str], users: Csr, shown: Indices, cold: Ind
 
 
 def tune(
-    model: Any, parts: Split, texts: list[str], work: Path, settings: LanguageSettings
+    model: Any, parts: Split, texts: list[str], work: Path, settings: TextModelSettings
 ) -> tuple[pd.DataFrame, list[float]]:
     """Train in place on the taste of training users and on the books' titles.
 
@@ -85,7 +85,7 @@ def tune(
 def encoded(model: Any, texts: list[str]) -> Floats:
     """Vectors of the texts, in bfloat16 as they were trained."""
     with torch.autocast(model.device.type, dtype=torch.bfloat16):
-        return Encoder(model).encode(texts, progress=True)
+        return TextEncoder(model).encode(texts, progress=True)
 
 
 def vectors_of(model: Any, texts: list[str], file: Path) -> Floats:
@@ -120,19 +120,19 @@ def main(
     model.max_seq_length = words
     zero_shot = Path(f".tandem/goodbooks-{encoder.name}-{words}.npy")
     before = None if trial else vectors_of(model, texts, zero_shot)
-    settings = LanguageSettings(
+    settings = TextModelSettings(
         seed=seed,
         dimensions=model.get_embedding_dimension(),
         maximum_tokens=words,
         method=method,
         learning_rate=learning_rate,
         batch_size=32,
-        texts_at_once=items,
+        micro_batch_size=items,
         nested_dimensions=[],
         pairs_weight=pairs_weight,
-        taste_weight=1.0,
-        taste_items=items,
-        taste_users=4096,
+        interactions_weight=1.0,
+        items_per_step=items,
+        users_per_step=4096,
         maximum_steps=2 if quick else steps,
         validation_steps=2 if quick else 30,
         patience=patience,
@@ -140,7 +140,7 @@ def main(
     )
     torch.manual_seed(settings.seed)
     started, began = time.process_time(), time.monotonic()
-    key = fingerprint(settings.model_dump_json(), [encoder.name])
+    key = cache_key(settings.model_dump(), encoder.name)
     curve, validated = tune(model, parts, texts, Path(f".tandem/cold-items-{key}"), settings)
     seconds, wall = time.process_time() - started, time.monotonic() - began
     typer.echo(curve.iloc[:: max(1, len(curve) // 10)].to_string(index=False))

@@ -14,16 +14,16 @@ import pandas as pd
 import torch
 import typer
 
-from components.language.adapters import attach
-from components.language.finetune import begin, validate
-from components.language.losses import nested, pairs_loss
-from components.language.settings import LanguageSettings
-from components.language.training import best_figures, mean, train
+from components.text_model.adapters import attach
+from components.text_model.finetune import begin, validate
+from components.text_model.losses import nested, pairs_loss
+from components.text_model.settings import TextModelSettings
+from components.text_model.training import best_figures, mean, train
 
 WAYS = ("head", "pca", "truncation")
 
 
-def shortened(way: str, name: str, pairs: pd.DataFrame, work: Path, settings: LanguageSettings) -> Any:
+def shortened(way: str, name: str, pairs: pd.DataFrame, work: Path, settings: TextModelSettings) -> Any:
     """A model whose vectors have the settings' length."""
     model, _ = begin(name, pairs, work, settings)
     if way == "head":
@@ -38,7 +38,7 @@ def shortened(way: str, name: str, pairs: pd.DataFrame, work: Path, settings: La
     return whole
 
 
-def at_lengths(model: Any, pairs: pd.DataFrame, settings: LanguageSettings) -> dict[str, float]:
+def at_lengths(model: Any, pairs: pd.DataFrame, settings: TextModelSettings) -> dict[str, float]:
     """MRR@10 over the kinds with vectors cut to each length."""
     figures = {}
     for length in nested(settings):
@@ -59,7 +59,7 @@ def main(
     file: Annotated[Path | None, typer.Option("--json", help="Write the figures there")] = None,
 ) -> None:
     """Validate each way before and after the same training of adapters."""
-    settings = LanguageSettings(
+    settings = TextModelSettings(
         dimensions=dimensions,
         nested_dimensions=[dimensions // 4],
         batch_size=8 if quick else 32,

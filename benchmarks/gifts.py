@@ -17,16 +17,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from components.bundle.shelf import Shelf
-from components.catalogue import read
+from components.bundle.stores.item_store import ItemStore
+from components.catalogue import ingest
 from components.catalogue.settings import CatalogueSettings
 from components.catalogue.tables import read_items
-from components.language.encoder import Encoder
-from components.language.lexical import Lexical, hybrid
-from components.language.spelling import respelt
-from components.language.text import item_texts, matched_texts
-from components.language.understanding import Understanding, understand, within_third
-from components.language.vocabulary import Vocabulary
+from components.query_model.parser import QueryMeaning, parse_text, within_third
+from components.query_model.vocabulary import Vocabulary
+from components.search.bm25 import BM25Index, hybrid
+from components.search.item_text import item_texts, matched_texts
+from components.search.spelling import correct_spelling
+from components.text_model.encoder import TextEncoder
 
 QUERIES = Path(__file__).with_name("gifts.csv")
 VALUES = ("audience", "season", "occasion", "category", "colour", "material")
@@ -68,13 +68,13 @@ def share(fits: NDArray[np.bool_], shown: NDArray[np.int64]) -> float:
 class Search:
     """The shop, ready to be asked."""
 
-    def __init__(self, items: pd.DataFrame, encoder: Encoder) -> None:
+    def __init__(self, items: pd.DataFrame, encoder: TextEncoder) -> None:
         self.items, self.encoder = items, encoder
-        self.shelf, self.vocabulary = Shelf.of(items), Vocabulary.of(items)
-        self.lexical = Lexical.build(matched_texts(items))
+        self.shelf, self.vocabulary = ItemStore.from_items(items), Vocabulary.of(items)
+        self.lexical = BM25Index.build(matched_texts(items))
         self.vectors = encoder.encode(item_texts(items))
 
-    def first(self, meant: Understanding) -> NDArray[np.int64]:
+    def first(self, meant: QueryMeaning) -> NDArray[np.int64]:
         """Rows of the first ten for what was understood."""
         on_sale = self.shelf.on_sale(meant.price_min, meant.price_max)
         for name, values in meant.without.items():
@@ -94,7 +94,7 @@ def read_shop() -> pd.DataFrame:
     with tempfile.TemporaryDirectory() as folder:
         catalogue, metrics = Path(folder) / "catalogue", Path(folder) / "catalogue.json"
         shop = Path(__file__).parents[1] / "examples" / "fashion"
-        read.main(
+        ingest.main(
             none,
             none,
             shop,
@@ -114,13 +114,13 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     items = read_shop()
-    search = Search(items, Encoder.load(given.model))
+    search = Search(items, TextEncoder.load(given.model))
     rows = []
     for rule in pd.read_csv(given.queries, dtype=str).fillna("").to_dict("records"):
         fits = fitting(items, rule)
         spelt = search.lexical.misspelt(rule["query"])
-        meant = understand(respelt(rule["query"], spelt), search.vocabulary)
-        shown = {"with": meant, "without": Understanding(rule["query"])}
+        meant = parse_text(correct_spelling(rule["query"], spelt), search.vocabulary)
+        shown = {"with": meant, "without": QueryMeaning(rule["query"])}
         rows.append(
             {
                 "query": rule["query"],

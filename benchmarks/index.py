@@ -19,11 +19,11 @@ import typer
 from annoy import AnnoyIndex
 from numpy.typing import NDArray
 
+from components.index.annoy_index import AnnoyVectors
 from components.index.build import write_index
-from components.index.live import LiveSegment
-from components.index.segment import Segment
+from components.index.live_index import LiveIndex
 from components.index.settings import IndexSettings
-from components.language.encoder import Encoder
+from components.text_model.encoder import TextEncoder
 
 SHARED = Path("../shared/data/chorus/products.parquet")
 CACHE = Path(".tandem/benchmarks")
@@ -40,7 +40,7 @@ def product_vectors(model: Path, products: Path) -> Vectors:
         table = pd.read_parquet(products)
         texts = (table["title"].fillna("") + ". " + table["short_description"].fillna("")).tolist()
         CACHE.mkdir(parents=True, exist_ok=True)
-        np.save(file, Encoder.load(model).encode(texts, progress=True))
+        np.save(file, TextEncoder.load(model).encode(texts, progress=True))
     found: Vectors = np.load(file)
     return found
 
@@ -87,12 +87,12 @@ def measure(
     }
 
 
-def ours(vectors: Vectors, folder: Path) -> tuple[Segment, dict[str, Any]]:
+def ours(vectors: Vectors, folder: Path) -> tuple[AnnoyVectors, dict[str, Any]]:
     """Build and open the index as the stage does."""
     started = time.process_time()
     write_index({"text": vectors}, folder, IndexSettings())
     built, opened = time.process_time() - started, time.perf_counter()
-    segment = Segment.open(folder, "text")
+    segment = AnnoyVectors.open(folder, "text")
     loaded = time.perf_counter() - opened
     trees = sum((folder / f"text{end}").stat().st_size for end in (".ann", "_directions.npy"))
     return segment, {
@@ -143,10 +143,10 @@ def usearch(vectors: Vectors) -> tuple[Search, dict[str, Any]]:
     return search, told
 
 
-def changed(segment: Segment, vectors: Vectors, seed: int) -> tuple[LiveSegment, Vectors, float]:
+def changed(segment: AnnoyVectors, vectors: Vectors, seed: int) -> tuple[LiveIndex, Vectors, float]:
     """A tenth of the rows put anew, what they are then, and microseconds a put."""
     draw = np.random.default_rng(seed)
-    live, now = LiveSegment(segment), vectors.copy()
+    live, now = LiveIndex(segment), vectors.copy()
     rows = draw.permutation(len(vectors))[: len(vectors) // 10]
     moved = vectors[rows] + 0.05 * draw.normal(size=(len(rows), vectors.shape[1])).astype(np.float32)
     now[rows] = moved / np.linalg.norm(moved, axis=1, keepdims=True)

@@ -13,18 +13,18 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from components.bundle.films import write_films
-from components.bundle.histories import ARRAYS
-from components.bundle.ids import sorted_keys
-from components.bundle.load import MANIFEST, read_manifest
-from components.bundle.shelf import Shelf
+from components.bundle.manifest import MANIFEST, read_manifest
+from components.bundle.stores.film_store import write_films
+from components.bundle.stores.id_index import sort_ids
+from components.bundle.stores.item_store import ItemStore
+from components.bundle.stores.user_histories import ARRAYS
+from components.core.content_hash import hash_file
 from components.index.build import write_index
 from components.index.settings import IndexSettings
-from components.language.lexical import Lexical
-from components.language.text import matched_texts
-from components.language.understanding import Vocabulary
-from components.recommender.factors import Factors
-from components.stage import hash_file
+from components.query_model.parser import Vocabulary
+from components.recommender.factors import ItemFactors
+from components.search.bm25 import BM25Index
+from components.search.item_text import matched_texts
 
 KEPT = ("model", "query_model", "ethics", "catalogue/interactions.parquet", "catalogue/shop.json")
 COLOURS = ("red", "blue", "green", "black", "white", "yellow")
@@ -48,11 +48,11 @@ def made_up_bundle(real: Path, folder: Path, items: int, people: int, seed: int 
     starts = np.arange(items + 1) * NEIGHBOURS
     neighbours = sparse.csr_matrix((weights.ravel(), near.ravel(), starts), shape=(items, items))
     ids = table["item_id"].to_numpy(object)
-    Factors(ids, taste, popularity, np.zeros(items, bool), neighbours).save(folder / "item_factors")
-    Shelf.of(table).save(folder / "shelf")
+    ItemFactors(ids, taste, popularity, np.zeros(items, bool), neighbours).save(folder / "item_factors")
+    ItemStore.from_items(table).save(folder / "shelf")
     write_films(folder / "films", [])
     Vocabulary.of(table).save(folder / "vocabulary.json")
-    Lexical.build(matched_texts(table)).save(folder / "lexical")
+    BM25Index.build(matched_texts(table)).save(folder / "lexical")
     write_index({"text": text, "taste": taste}, folder / "index", IndexSettings())
     write_histories(folder / "histories", items, people, draw)
     files = sorted(file for file in folder.rglob("*") if file.is_file())
@@ -108,7 +108,7 @@ def clustered(rows: int, dims: int, draw: np.random.Generator) -> NDArray[np.flo
 def write_histories(folder: Path, items: int, people: int, draw: np.random.Generator) -> None:
     """Histories of people named u0, u1, …, written as the bundle's are."""
     arrays = {
-        "keys": sorted_keys(f"u{person}" for person in range(people))[0],
+        "keys": sort_ids(f"u{person}" for person in range(people))[0],
         "starts": np.arange(people + 1, dtype=np.int64) * LIKED,
         "items": (items * draw.random(people * LIKED, np.float32) ** 3).astype(np.int32),
         "weights": np.ones(people * LIKED, np.float32),

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from components.ethics.filter import EthicsFilter
-from components.language.encoder import Encoder
-from components.language.export import export, write_graph
-from components.language.query_model import QueryModel, open_graph
+from components.query_model.export import export, write_graph
+from components.query_model.onnx_encoder import OnnxEncoder, open_graph
+from components.text_model.encoder import TextEncoder
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 
@@ -29,7 +29,7 @@ def texts_of(most: int) -> list[str]:
     return [text for kind in (shop, prompts) for text in kind.sample(min(most, len(kind)), random_state=0)]
 
 
-def median_milliseconds(encoder: QueryModel, texts: list[str], rounds: int) -> float:
+def median_milliseconds(encoder: OnnxEncoder, texts: list[str], rounds: int) -> float:
     """CPU time of a text alone: the best of several medians over texts."""
     medians = []
     for _ in range(rounds):
@@ -46,11 +46,11 @@ def compare(model: Path, ethics: EthicsFilter, most: int) -> dict[str, Any]:
     """Figures of both."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.process_time()
-        export(Encoder.load(model), Path(folder) / "query_model")
+        export(TextEncoder.load(model), Path(folder) / "query_model")
         seconds = time.process_time() - started
-        small = QueryModel.load(Path(folder) / "query_model")
-        write_graph(Encoder.load(model).model, Path(folder) / "float32.onnx")
-        whole = QueryModel(open_graph(Path(folder) / "float32.onnx"), small.tokenizer, small.dimensions)
+        small = OnnxEncoder.load(Path(folder) / "query_model")
+        write_graph(TextEncoder.load(model).model, Path(folder) / "float32.onnx")
+        whole = OnnxEncoder(open_graph(Path(folder) / "float32.onnx"), small.tokenizer, small.dimensions)
         texts = texts_of(most)
         verdicts = [[ethics.verdict_on(text, encoder) for text in texts] for encoder in (whole, small)]
         timed = {"float32": whole, "8 bits": small}

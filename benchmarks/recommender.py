@@ -23,10 +23,11 @@ from recommender_data import Split, read_interactions, split
 from rich.console import Console
 from rich.table import Table
 
-from components.recommender.interactions import Csr, hold_out, rows_with_items
-from components.recommender.metrics import Score, interval, per_user
-from components.recommender.neighbours import nearest
+from components.core.ranking_metrics import bootstrap_interval
+from components.recommender.interaction_matrix import Csr, hold_out, rows_with_items
+from components.recommender.metrics import Score, per_user
 from components.recommender.settings import RecommenderSettings
+from components.recommender.sparse_neighbours import nearest
 from components.recommender.train import fit, mean_ndcg, scorer
 
 BATCH_USERS = 128
@@ -185,7 +186,7 @@ def summary(values: list[dict[str, Any]]) -> dict[str, Any]:
     report: dict[str, Any] = {}
     for metric in values[0]:
         users = np.mean([value[metric] for value in values], axis=0)
-        low, high = interval(users, BOOTSTRAPS, seed=0)
+        low, high = bootstrap_interval(users, BOOTSTRAPS, seed=0)
         report[metric] = [round(float(number), 4) for number in (users.mean(), low, high)]
     return report
 

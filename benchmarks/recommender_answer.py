@@ -21,19 +21,19 @@ from recommender_scale import made_up as made_up_interactions
 
 from components.bundle.ranking import by_history
 from components.bundle.settings import BundleSettings
+from components.core.linear_algebra import unit_rows
+from components.index.annoy_index import AnnoyVectors
 from components.index.build import write_index
-from components.index.live import LiveSegment
-from components.index.segment import Segment
+from components.index.live_index import LiveIndex
 from components.index.settings import IndexSettings
-from components.recommender.content_map import unit
-from components.recommender.factors import Factors
-from components.recommender.interactions import Csr
-from components.recommender.sessions import recommend
+from components.recommender.factors import ItemFactors
+from components.recommender.interaction_matrix import Csr
+from components.recommender.session_recommender import recommend
 
 NEIGHBOURS, HISTORY, TRIALS, ASKED = 50, 30, 100, 10
 
 
-def made_up(items: int, dimensions: int) -> Factors:
+def made_up(items: int, dimensions: int) -> ItemFactors:
     """Factors around a thousand tastes."""
     draw = np.random.default_rng(0)
     tastes = draw.standard_normal((TASTES, dimensions), np.float32)
@@ -41,7 +41,7 @@ def made_up(items: int, dimensions: int) -> Factors:
         (items, dimensions), np.float32
     )
     ids = np.array([f"i{item}" for item in range(items)], dtype=object)
-    return Factors(ids, unit(matrix), np.ones(items, np.int64), np.zeros(items, bool))
+    return ItemFactors(ids, unit_rows(matrix), np.ones(items, np.int64), np.zeros(items, bool))
 
 
 def made_up_neighbours(items: int) -> Csr:
@@ -58,19 +58,19 @@ def histories(items: int) -> list[list[str]]:
     return [list(dict.fromkeys(rows)) for _, rows in table.groupby("user_id")["item_id"]]
 
 
-def through_index(factors: Factors, index: Segment, history: list[str]) -> list[str]:
+def through_index(factors: ItemFactors, index: AnnoyVectors, history: list[str]) -> list[str]:
     """The service's answer."""
     known = factors.user_row(history).indices
     allowed = np.ones(len(factors.item_ids), bool)
     allowed[known] = False
     bundle: Any = SimpleNamespace(
-        factors=factors, taste=LiveSegment(index), settings=BundleSettings(), learnt_items=len(allowed)
+        factors=factors, taste=LiveIndex(index), settings=BundleSettings(), learnt_items=len(allowed)
     )
     ranking = by_history(bundle, known, np.ones(len(known), np.float32), allowed, ASKED)
     return [str(item) for item in factors.item_ids[ranking.rows[:ASKED]]]
 
 
-def exactly(factors: Factors, history: list[str]) -> list[str]:
+def exactly(factors: ItemFactors, history: list[str]) -> list[str]:
     """The answer from every item's score."""
     return [item for item, _ in recommend(factors, history, ASKED)]
 
@@ -88,7 +88,7 @@ def timed(people: list[list[str]], answer: Callable[[list[str]], list[str]]) -> 
     }
 
 
-def compare(factors: Factors, index: Segment, people: list[list[str]]) -> dict[str, Any]:
+def compare(factors: ItemFactors, index: AnnoyVectors, people: list[list[str]]) -> dict[str, Any]:
     """Both ways' milliseconds, and the share of the exact ten that the index finds."""
     truth, exact = timed(people, lambda history: exactly(factors, history))
     found, near = timed(people, lambda history: through_index(factors, index, history))
@@ -103,7 +103,7 @@ def main(
     file: Annotated[Path | None, typer.Option("--json", help="Write the figures there")] = None,
 ) -> None:
     """Time both ways with the factors alone and with a sparse part; set OMP_NUM_THREADS=1 for one core."""
-    known = Factors.load(factors) if factors else made_up(items, dimensions)
+    known = ItemFactors.load(factors) if factors else made_up(items, dimensions)
     items, dimensions = known.matrix.shape
     people = histories(items)
     report: dict[str, Any] = {"items": items, "dimensions": dimensions, "trained": factors is not None}
@@ -111,7 +111,7 @@ def main(
         started = time.process_time()
         write_index({"taste": known.matrix}, Path(folder), IndexSettings())
         report["index_cpu_seconds"] = round(time.process_time() - started, 1)
-        index = Segment.open(Path(folder), "taste")
+        index = AnnoyVectors.open(Path(folder), "taste")
         report["factors"] = compare(known, index, people)
         both = replace(known, neighbours=made_up_neighbours(items))
         report["factors_and_sparse"] = compare(both, index, people)

@@ -14,11 +14,11 @@ import typer
 from numpy.typing import NDArray
 from recommender_data import SHARED, read_interactions, split
 
-from components.catalogue.split import COLD_SHARE
-from components.language.encoder import Encoder
+from components.catalogue.held_out import COLD_SHARE
 from components.recommender.cold_start import judge
-from components.recommender.interactions import Floats
+from components.recommender.interaction_matrix import Floats
 from components.recommender.settings import RecommenderSettings
+from components.text_model.encoder import TextEncoder
 
 METRICS = ("recall_20", "recall_50", "ndcg_100")
 
@@ -39,7 +39,7 @@ def drawn(count: int, seed: int) -> NDArray[np.bool_]:
 def encode(texts: pd.Series, encoder: Path, words: int, vectors: Path) -> Floats:
     """Vectors of the texts' first word pieces, from a file where they have been written before."""
     if not vectors.is_file():
-        model = Encoder.load(next(encoder.rglob("modules.json")).parent)
+        model = TextEncoder.load(next(encoder.rglob("modules.json")).parent)
         model.model.max_seq_length = words
         vectors.parent.mkdir(parents=True, exist_ok=True)
         np.save(vectors, model.encode(texts.tolist(), progress=True))

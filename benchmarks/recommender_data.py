@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from components.recommender.interactions import Csr, Indices, Interactions, collect
+from components.recommender.interaction_matrix import Csr, Indices, InteractionMatrix, collect
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 LEAST_HISTORY, SHARE, SPLIT_SEED = 5, 0.1, 42
@@ -22,7 +22,7 @@ class Split:
     items: Indices
 
 
-def read_interactions(name: str, movielens: Path) -> Interactions:
+def read_interactions(name: str, movielens: Path) -> InteractionMatrix:
     """Who liked what in `goodbooks` (ratings of 4 and 5), `onlineretail` or `ml100k` (ratings of 4 and 5)."""
     if name == "goodbooks":
         table = pd.read_parquet(SHARED / "goodbooks" / "ratings.parquet")

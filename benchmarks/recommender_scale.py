@@ -19,10 +19,10 @@ import torch
 import typer
 
 from components.catalogue.tables import interaction_parts
-from components.compute import device_name
+from components.core.compute import device_name
 from components.recommender.elsa import loss, to_batch
-from components.recommender.factors import Factors
-from components.recommender.interactions import Csr, Floats, collect_parts
+from components.recommender.factors import ItemFactors
+from components.recommender.interaction_matrix import Csr, Floats, collect_parts
 from components.recommender.settings import RecommenderSettings
 from components.recommender.train import fit, start_from
 
@@ -128,7 +128,7 @@ def main(
     report["validation_ndcg_100"] = float(trained.history["validation_ndcg_100"].iloc[-1])
     if keep:
         met = np.bincount(train.indices, minlength=items)
-        Factors(np.array(item_ids, dtype=object), trained.factors, met, met == 0).save(keep)
+        ItemFactors(np.array(item_ids, dtype=object), trained.factors, met, met == 0).save(keep)
     typer.echo(json.dumps(report, indent=2))
     if file:
         file.write_text(json.dumps(report, indent=2) + "\n")

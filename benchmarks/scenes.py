@@ -93,7 +93,9 @@ def by_stage(shots: pd.DataFrame, settings: VideoSettings) -> Starts:
     frames = np.stack([shots["first_frame"], shots["last_frame"] + 1], axis=1).astype(np.float64)
     silence = np.full((len(shots), 1), np.nan)
     return group(
-        distances(colours, clips, silence, frames, settings.scene_sound), frames, settings.scene_price
+        distances(colours, clips, silence, frames, settings.scene_sound_weight),
+        frames,
+        settings.scene_penalty,
     )
 
 

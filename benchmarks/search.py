@@ -28,26 +28,26 @@ from ethics_sets import mistype
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from components.language.encoder import Encoder, Vectors
-from components.language.evaluate import grade_matrix
-from components.language.export import export
-from components.language.lexical import Lexical, hybrid
-from components.language.measures import Matrix, mrr, ndcg, recall
-from components.language.query_model import QueryModel
-from components.language.spelling import respelt
-from components.language.text import item_texts, matched_texts
+from components.core.ranking_metrics import Floats, mean_ndcg, mean_recall, mean_reciprocal_rank
+from components.query_model.export import export
+from components.query_model.onnx_encoder import OnnxEncoder
+from components.search.bm25 import BM25Index, hybrid
+from components.search.item_text import item_texts, matched_texts
+from components.search.spelling import correct_spelling
+from components.text_model.encoder import TextEncoder, Vectors
+from components.text_model.evaluate import grade_matrix
 
 FOLDS, DRAWS, STEPS, SAMPLES, LONG_WORD = 5, 5, 20, 2000, 4
 HEAD_TEXTS, DIMENSIONS, TOKENS = 1000, 512, 32
-MEASURES: dict[str, Callable[[Matrix, Matrix], float]] = {
-    "ndcg_10": lambda scores, grades: ndcg(scores, grades, 10),
-    "recall_100": lambda scores, grades: recall(scores, grades, 100),
-    "mrr_10": lambda scores, grades: mrr(scores, grades, 10),
+MEASURES: dict[str, Callable[[Floats, Floats], float]] = {
+    "ndcg_10": lambda scores, grades: mean_ndcg(scores, grades, 10),
+    "recall_100": lambda scores, grades: mean_recall(scores, grades, 100),
+    "mrr_10": lambda scores, grades: mean_reciprocal_rank(scores, grades, 10),
 }
 Figures = dict[str, NDArray[np.float64]]
 
 
-def by_query(scores: Matrix, grades: Matrix) -> Figures:
+def by_query(scores: Floats, grades: Floats) -> Figures:
     """Each measure of each query (q,)."""
     rows = [slice(row, row + 1) for row in range(len(grades))]
     return {
@@ -62,7 +62,7 @@ def fold_of(text: str, draw: int) -> int:
 
 
 def cross_validated(
-    words: Matrix, similarities: Matrix, grades: Matrix, texts: list[str]
+    words: Floats, similarities: Floats, grades: Floats, texts: list[str]
 ) -> tuple[Figures, list[float]]:
     """Each query's measures under the share of words with the best NDCG@10 on the other folds; the shares chosen."""
     shares = np.linspace(0, 1, STEPS + 1)
@@ -97,7 +97,7 @@ def kept(name: str, make: Callable[[], Vectors]) -> Vectors:
     return np.load(file)
 
 
-def peers(texts: list[str], asked: list[str], quick: bool) -> dict[str, Matrix]:
+def peers(texts: list[str], asked: list[str], quick: bool) -> dict[str, Floats]:
     """Scores (q, i) of BM25 as bm25s has it by default, and of TF-IDF over characters."""
     stemmer = Stemmer.Stemmer("english")
     plain = bm25s.BM25()
@@ -143,7 +143,7 @@ def read_items(folder: Path, texts: list[str]) -> Vectors:
     """Unit vectors of the items (i, d), in bfloat16 as the processor multiplies fastest; made once a checkout."""
 
     def encode() -> Vectors:
-        encoder = Encoder.load(folder)
+        encoder = TextEncoder.load(folder)
         encoder.model.max_seq_length = TOKENS
         encoder.model.to(torch.bfloat16)
         return unit(encoder.encode(texts, progress=True))
@@ -151,14 +151,14 @@ def read_items(folder: Path, texts: list[str]) -> Vectors:
     return kept(f"{folder.name}-{hashlib.sha256(''.join(texts).encode()).hexdigest()[:12]}", encode)
 
 
-def query_model_of(folder: Path) -> QueryModel:
+def query_model_of(folder: Path) -> OnnxEncoder:
     """The model for queries in 8 bits, exported once a checkout."""
     exported = CACHE / f"{folder.name}-query"
     if not exported.is_dir():
-        encoder = Encoder.load(folder)
+        encoder = TextEncoder.load(folder)
         encoder.model.max_seq_length = TOKENS
         export(encoder, exported)
-    return QueryModel.load(exported)
+    return OnnxEncoder.load(exported)
 
 
 def misspelt(asked: list[str]) -> list[str]:
@@ -178,7 +178,7 @@ def misspelt(asked: list[str]) -> list[str]:
 
 def finetuned_similarities(
     base: Path, seed: int, asked: list[str], halves: NDArray[np.int64], texts: list[str]
-) -> Matrix:
+) -> Floats:
     """Each query (q, i) as the model sees it that was finetuned on the catalogue and the other half of the queries."""
     found = np.zeros((len(asked), len(texts)), np.float32)
     for half in (0, 1):
@@ -194,9 +194,9 @@ def measure(model: Path, quick: bool, seed: int) -> dict[str, Any]:
     items = chorus.read_items()
     asked, grades = grade_matrix(chorus.read_judged(), items["item_id"])
     texts = item_texts(items)
-    encoder, query_model = Encoder.load(model), query_model_of(model)
+    encoder, query_model = TextEncoder.load(model), query_model_of(model)
     encoder.model.max_seq_length = TOKENS
-    lexical = Lexical.build(matched_texts(items))
+    lexical = BM25Index.build(matched_texts(items))
     words = np.stack([lexical.scores(text) for text in asked])
     whole, queries = read_items(model, texts), encoder.encode(asked)
     halves = np.array([half_of(text) for text in asked])
@@ -216,7 +216,7 @@ def measure(model: Path, quick: bool, seed: int) -> dict[str, Any]:
         rows[f"hybrid, {kind}"], shares[kind] = cross_validated(words, scores, grades, asked)
     tuned = list(similarities)[-1]
     best = f"hybrid, {tuned}"
-    typed = [respelt(text, lexical.misspelt(text)) for text in misspelt(asked)]
+    typed = [correct_spelling(text, lexical.misspelt(text)) for text in misspelt(asked)]
     slips = finetuned_similarities(model, seed, typed, halves, texts)
     found = np.stack([lexical.scores(text) for text in typed])
     middle = float(np.median(shares[tuned]))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from components.bundle.load import Bundle
+from components.bundle.bundle import Bundle
 from components.serving.app import create_app
 from components.serving.settings import ServingSettings
 

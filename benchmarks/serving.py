@@ -27,9 +27,9 @@ import typer
 from made_up_bundle import made_up_bundle
 from service_process import ServiceProcess, free_port
 
-from components.serving.database import open_database
-from components.serving.keys import create_key
 from components.serving.settings import ServingSettings
+from components.serving.storage.api_keys import create_key
+from components.serving.storage.database import open_database
 
 CONNECTIONS = 4
 HERE = Path(__file__).parent

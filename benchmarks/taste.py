@@ -18,11 +18,11 @@ from recommender import Task, settings_of
 from recommender_data import read_interactions, split
 
 from components.bundle.settings import BundleSettings
+from components.index.annoy_index import AnnoyVectors
 from components.index.build import write_index
-from components.index.segment import Segment
 from components.index.settings import IndexSettings
-from components.recommender.factors import Factors
-from components.recommender.interactions import Csr
+from components.recommender.factors import ItemFactors
+from components.recommender.interaction_matrix import Csr
 from components.recommender.train import fit
 
 NODES, DEPTHS = (1000, 3000, 9000, 14000), (12, 50, 100, 200)
@@ -30,7 +30,7 @@ NEIGHBOURS, RIDGE, LEARNING_RATE = 50, 0.3, 0.03
 Vectors = NDArray[np.float32]
 
 
-def learn(people: int) -> tuple[Factors, dict[str, Csr]]:
+def learn(people: int) -> tuple[ItemFactors, dict[str, Csr]]:
     """Factors of all books, and so many people of each part who did not teach them."""
     parts = split(read_interactions("goodbooks", Path()).matrix)
     settings = settings_of(Task("goodbooks", Path(), 256, 5, 1024, 1, False), 0, LEARNING_RATE)
@@ -38,17 +38,17 @@ def learn(people: int) -> tuple[Factors, dict[str, Csr]]:
     trained = fit(parts.train, parts.validation, settings)
     books = np.arange(len(trained.factors)).astype(str).astype(object)
     liked = np.asarray(parts.train.sum(axis=0), np.int64).ravel()
-    factors = Factors(books, trained.factors, liked, np.zeros(len(books), bool), trained.neighbours)
+    factors = ItemFactors(books, trained.factors, liked, np.zeros(len(books), bool), trained.neighbours)
     return factors, {"validation": parts.validation[:people], "test": parts.test[:people]}
 
 
-def opened(vectors: Vectors, folder: str) -> Segment:
+def opened(vectors: Vectors, folder: str) -> AnnoyVectors:
     """Trees as the stage grows them."""
     write_index({"taste": vectors}, Path(folder), IndexSettings())
-    return Segment.open(Path(folder), "taste")
+    return AnnoyVectors.open(Path(folder), "taste")
 
 
-def found(factors: Factors, segment: Segment, people: Csr) -> dict[str, Any]:
+def found(factors: ItemFactors, segment: AnnoyVectors, people: Csr) -> dict[str, Any]:
     """Shares of the exact best that are ranked, of people for whose histories many and few items are spoken."""
     wanted = BundleSettings().candidates
     shares: dict[tuple[str, str], dict[int, list[float]]] = {}
@@ -75,7 +75,7 @@ def found(factors: Factors, segment: Segment, people: Csr) -> dict[str, Any]:
     }
 
 
-def alone(factors: Factors, people: Csr, rows: int, seed: int) -> dict[str, float]:
+def alone(factors: ItemFactors, people: Csr, rows: int, seed: int) -> dict[str, float]:
     """Recall@10 of the trees over mixed books."""
     vectors, _ = catalogue(np.asarray(factors.matrix), rows, 0, seed)
     wanted = BundleSettings().candidates

@@ -15,11 +15,11 @@ from typing import Any
 import pandas as pd
 from gifts import read_shop
 
-from components.language.lexical import Lexical
-from components.language.spelling import respelt
-from components.language.text import matched_texts, says
-from components.language.understanding import Understanding, understand
-from components.language.vocabulary import Vocabulary
+from components.query_model.parser import QueryMeaning, parse_text
+from components.query_model.vocabulary import Vocabulary
+from components.search.bm25 import BM25Index
+from components.search.item_text import matched_texts, says
+from components.search.spelling import correct_spelling
 
 QUERIES = Path(__file__).with_suffix(".csv")
 Read = dict[str, Any]
@@ -33,7 +33,7 @@ def expected(row: dict[str, Any], sold: set[str]) -> Read:
     return {"prices": prices, **said, "refused": refused}
 
 
-def read(meant: Understanding) -> Read:
+def read(meant: QueryMeaning) -> Read:
     """The same of what was understood."""
     return {
         "prices": [meant.price_min, meant.price_max],
@@ -51,14 +51,14 @@ def main() -> None:
     given = parser.parse_args()
     items = read_shop()
     vocabulary = replace(Vocabulary.of(items), currency="USD")
-    lexical = Lexical.build(matched_texts(items))
+    lexical = BM25Index.build(matched_texts(items))
     sold = {value for values in vocabulary.values.values() for value in values}
     others, total = [], 0
     rows = pd.read_csv(given.queries, dtype=str, keep_default_na=False).to_dict("records")
     right = dict.fromkeys(("prices", "departments", "seasons", "refused"), 0)
     for row in rows:
         query = str(row["query"])
-        meant = understand(respelt(query, lexical.misspelt(query)), vocabulary)
+        meant = parse_text(correct_spelling(query, lexical.misspelt(query)), vocabulary)
         wanted, found = expected(row, sold), read(meant)
         same = {name: wanted[name] == found[name] for name in right}
         total += all(same.values())

@@ -37,14 +37,16 @@ def measure(path: Path, transnet: Any, i3d: Any) -> dict[str, float]:
 
     from components.video.clip_features import clip_frames
     from components.video.decode import _send_clips, small_frames
-    from components.video.parts import Film
+    from components.video.feature_cache import FilmInput
     from components.video.settings import VideoSettings
     from components.video.shots import find_shots
 
     settings = VideoSettings()
     decode, _ = cpu_seconds(lambda: sum(1 for _ in small_frames(path, 48, 27)))
     whole, shots = cpu_seconds(
-        lambda: find_shots(transnet, settings.shot_threshold, Film("film", str(path), ""), lambda _: None)
+        lambda: find_shots(
+            transnet, settings.shot_threshold, FilmInput("film", str(path), ""), lambda _: None
+        )
     )
     wanted = [
         clip_frames(start, end, settings.clip_frames, 1)[0]
@@ -64,14 +66,14 @@ def sound_cost(voices: Any) -> dict[str, float]:
     """CPU seconds of the log-mel statistics of a second of sound, and of the voices in it."""
     from components.video.audio_features import mel_filters, statistics
     from components.video.decode import RATE
-    from components.video.voices import Listener
+    from components.video.networks.speaker_network import SpeakerEmbedder
 
     noise = np.random.default_rng(0).normal(0, 0.1, (SOUND_SECONDS, RATE)).astype(np.float32)
     blocks = [(float(second), block) for second, block in enumerate(noise)]
     starts = np.arange(0, SOUND_SECONDS, SOUND_SHOT_SECONDS, dtype=np.float64)
     ends = starts + SOUND_SHOT_SECONDS
     sound, _ = cpu_seconds(lambda: statistics(blocks, starts, ends, mel_filters(64)))
-    heard, _ = cpu_seconds(lambda: list(Listener(voices, starts, ends).through(blocks)))
+    heard, _ = cpu_seconds(lambda: list(SpeakerEmbedder(voices, starts, ends).through(blocks)))
     return {"sound": sound / SOUND_SECONDS, "voices": heard / SOUND_SECONDS}
 
 
@@ -86,16 +88,16 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     import torch
 
-    from components.video.i3d import I3d
-    from components.video.transnet import TransNet
-    from components.video.voices import Voices
+    from components.video.networks.i3d import I3d
+    from components.video.networks.speaker_network import SpeakerNetwork
+    from components.video.networks.transnet import TransNet
 
     torch.set_num_threads(1)
     networks = TransNet(options.weights / "transnetv2"), I3d(options.weights / "i3d")
     rows = [measure(path, *networks) for path in options.films]
     total = {key: sum(row[key] for row in rows) for key in rows[0]}
     hours = total.pop("seconds") / 3600
-    sound = sound_cost(Voices(options.weights / "voices"))
+    sound = sound_cost(SpeakerNetwork(options.weights / "voices"))
     hour = {key: value / hours for key, value in total.items()} | {key: 3600 * sound[key] for key in sound}
     hour["cpu_seconds"] = sum(value for key, value in hour.items() if key != "shots")
     report = {

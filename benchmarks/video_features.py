@@ -151,7 +151,7 @@ def main() -> None:
     import torch
 
     from components.video.decode import clips_by_pyav
-    from components.video.i3d import I3d
+    from components.video.networks.i3d import I3d
 
     network, rows, described = I3d(options.weights), list[dict[str, Any]](), list[tuple[Any, Any]]()
     for film in sorted(options.data.glob("*.mp4")):

@@ -91,7 +91,7 @@ def run(folder: Path, films: dict[str, Path], weights: Path, settings: Any) -> N
     import pandas as pd
 
     from components.video import audio_features, clip_features, scenes, shots
-    from components.video import films as join
+    from components.video import merge as join
 
     rows = [
         (name, name, str(path), hashlib.sha256(path.read_bytes()).hexdigest()) for name, path in films.items()
@@ -121,8 +121,8 @@ def main() -> None:
     import h5py
     import pandas as pd
 
+    from components.video.hdf5_store import faults
     from components.video.settings import VideoSettings
-    from components.video.store import faults
 
     with tempfile.TemporaryDirectory() as place:
         folder, began = Path(place), time.monotonic()

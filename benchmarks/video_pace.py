@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from components.compute import Compute, device_name
-from components.stage import hash_file
+from components.core.compute import ComputeSettings, device_name
+from components.core.content_hash import hash_file
 from components.video import clip_features, shots
-from components.video.fanout import Prepare, describe_films
-from components.video.i3d import I3d
-from components.video.parts import Arrays, Film, Parts
+from components.video.feature_cache import Arrays, FeatureCache, FilmInput
+from components.video.networks.i3d import I3d
+from components.video.networks.transnet import HEIGHT, WIDTH, TransNet
 from components.video.settings import VideoError, VideoSettings
-from components.video.transnet import HEIGHT, WIDTH, TransNet
+from components.video.worker_pool import Prepare, describe_films
 
 REPEATS, TOGETHER = 5, (1, 4, 8, 16, 32)
 
@@ -70,25 +70,25 @@ def clip_network(network: I3d, length: int) -> dict[str, Any]:
     return report
 
 
-def copies(films: list[Path], count: int, folder: Path) -> list[Film]:
+def copies(films: list[Path], count: int, folder: Path) -> list[FilmInput]:
     """Copies of films that differ behind their ends."""
-    made = list[Film]()
+    made = list[FilmInput]()
     for place, film in enumerate(films):
         for number in range(count):
             copy = folder / f"{place}-{number}-{film.name}"
             shutil.copyfile(film, copy)
             with copy.open("ab") as file:
                 file.write(b"\0\0\0\x0cfree" + number.to_bytes(4, "big"))
-            made.append(Film(copy.stem, str(copy), hash_file(copy)))
+            made.append(FilmInput(copy.stem, str(copy), hash_file(copy)))
     return made
 
 
 def described(
-    films: list[Film], prepare: Prepare, compute: Compute, folder: Path
+    films: list[FilmInput], prepare: Prepare, compute: ComputeSettings, folder: Path
 ) -> tuple[float, list[Arrays]]:
     """Seconds in which processes describe films, their start among them, and what they say."""
     began, answers = time.monotonic(), list[Arrays]()
-    for _, answer in describe_films(films, prepare, Parts(folder, {}), VideoSettings(), compute):
+    for _, answer in describe_films(films, prepare, FeatureCache(folder, {}), VideoSettings(), compute):
         if isinstance(answer, VideoError):
             raise SystemExit(str(answer))
         answers.append(answer)
@@ -97,7 +97,7 @@ def described(
 
 def pace(films: list[Path], count: int, weights: Path, workers: int) -> dict[str, float]:
     """Hours of film an hour through both stages by some processes."""
-    settings, compute = VideoSettings(), Compute(workers=workers)
+    settings, compute = VideoSettings(), ComputeSettings(workers=workers)
     find = partial(shots.prepare, weights / "transnetv2", settings.shot_threshold)
     describe = partial(clip_features.prepare, weights / "i3d", settings)
     with TemporaryDirectory() as name:
@@ -106,7 +106,7 @@ def pace(films: list[Path], count: int, weights: Path, workers: int) -> dict[str
         for_shots, found = described(made, find, compute, folder / "shots")
         columns = ("start_frame", "end_frame", "start_seconds", "end_seconds")
         with_shots = [
-            Film(
+            FilmInput(
                 film.video_id, film.path, film.sha256, int(own["frames"]),
                 tuple(zip(*(own[column].tolist() for column in columns), strict=True)),
             )

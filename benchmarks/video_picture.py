@@ -39,7 +39,7 @@ def main() -> None:
     options = parser.parse_args()
     from playwright.sync_api import sync_playwright
 
-    from components.video import film_vectors, filmstrips, neighbours
+    from components.video import film_vectors, html_report, similar_films
     from components.video.settings import VideoSettings
 
     settings = VideoSettings.read(Path("conf/video.yaml"))
@@ -51,8 +51,8 @@ def main() -> None:
         names = ("films.h5", "vectors.parquet", "neighbours.parquet", "films.html")
         store, vectors, near, page = (folder / name for name in names)
         film_vectors.main(store, vectors, settings=settings)
-        neighbours.main(store, vectors, near, settings=settings)
-        filmstrips.main(store, near, page, settings=settings)
+        similar_films.main(store, vectors, near, settings=settings)
+        html_report.main(store, near, page, settings=settings)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=options.browser)
             view = browser.new_page(viewport={"width": 1180, "height": 700})

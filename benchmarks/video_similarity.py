@@ -97,10 +97,10 @@ def describe(path: Path, network: Any) -> Features:
 def sources(film: Path, network: Any, threshold: float) -> Iterator[tuple[str, Frames]]:
     """The shots of a film that are long enough, with at most 150 frames of each."""
     from components.video.decode import _decode
-    from components.video.parts import Film
+    from components.video.feature_cache import FilmInput
     from components.video.shots import find_shots
 
-    shots = find_shots(network, threshold, Film(film.stem, str(film), ""), lambda _: None)
+    shots = find_shots(network, threshold, FilmInput(film.stem, str(film), ""), lambda _: None)
     for number, (start, end) in enumerate(zip(shots["start_frame"], shots["end_frame"], strict=True)):
         if end - start >= SHORTEST:
             last = min(end, start + LONGEST)
@@ -114,9 +114,9 @@ def sources(film: Path, network: Any, threshold: float) -> Iterator[tuple[str, F
 
 def features(films: list[Path], weights: Path, cache: Path) -> dict[tuple[str, str], Features]:
     """Features of every copy of every source, read from the cache where they are there."""
-    from components.video.i3d import I3d
+    from components.video.networks.i3d import I3d
+    from components.video.networks.transnet import TransNet
     from components.video.settings import VideoSettings
-    from components.video.transnet import TransNet
 
     shots, network = TransNet(weights / "transnetv2"), I3d(weights / "i3d")
     cache.mkdir(parents=True, exist_ok=True)
@@ -163,8 +163,8 @@ def measure(vectors: dict[tuple[str, str], NDArray[np.float32]]) -> dict[str, fl
 
 def films_found(vectors: dict[tuple[str, str], NDArray[np.float32]], rounds: int = 40) -> dict[str, float]:
     """R@1 of films of three shots, asked for by a copy that has kept two and has one of another film as its third."""
-    from components.video.film_vectors import unit
-    from components.video.neighbours import match
+    from components.core.linear_algebra import unit_rows
+    from components.video.similar_films import match
 
     names, chance = sorted({source for source, _ in vectors}), np.random.default_rng(0)
     right: dict[str, list[bool]] = {"mean": [], "maximum": [], "scenes": []}
@@ -177,8 +177,12 @@ def films_found(vectors: dict[tuple[str, str], NDArray[np.float32]], rounds: int
                 foreign = films[(number + 1) % len(films)][0]
                 asked = np.stack([vectors[name, copy] for name in (*film[:2], foreign)])
                 scores = {
-                    "mean": [unit(asked.mean(axis=0)) @ unit(other.mean(axis=0)) for other in whole],
-                    "maximum": [unit(asked.max(axis=0)) @ unit(other.max(axis=0)) for other in whole],
+                    "mean": [
+                        unit_rows(asked.mean(axis=0)) @ unit_rows(other.mean(axis=0)) for other in whole
+                    ],
+                    "maximum": [
+                        unit_rows(asked.max(axis=0)) @ unit_rows(other.max(axis=0)) for other in whole
+                    ],
                     "scenes": [match(asked, other) for other in whole],
                 }
                 for way, values in scores.items():
@@ -208,18 +212,19 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
-    from components.video.film_vectors import seen, unit
+    from components.core.linear_algebra import unit_rows
     from components.video.settings import VideoSettings
+    from components.video.signatures import clip_signatures
 
     weight = VideoSettings.read(Path("conf/video.yaml")).colour_weight
     films = [film for folder in options.data for film in sorted(folder.glob("*.mp4"))]
     described = features(films, options.weights, options.cache)
     vectors: dict[str, Callable[[Features], NDArray[np.float32]]] = {
-        "film vector": lambda of: seen(of["clip"][None], of["colours"][None], weight)[0],
-        "its root of I3D alone": lambda of: unit(np.sqrt(of["clip"])),
-        "I3D": lambda of: unit(of["clip"]),
-        "colour histogram": lambda of: unit(of["colours"]),
-        "single frame": lambda of: unit((of["frame"] - of["frame"].mean()).ravel()),
+        "film vector": lambda of: clip_signatures(of["clip"][None], of["colours"][None], weight)[0],
+        "its root of I3D alone": lambda of: unit_rows(np.sqrt(of["clip"])),
+        "I3D": lambda of: unit_rows(of["clip"]),
+        "colour histogram": lambda of: unit_rows(of["colours"]),
+        "single frame": lambda of: unit_rows((of["frame"] - of["frame"].mean()).ravel()),
     }
     report: dict[str, Any] = {}
     for part, chosen in {"chosen on": True, "reported": False}.items():

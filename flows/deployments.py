@@ -14,9 +14,9 @@ from prefect.schedules import Cron
 from pydantic import TypeAdapter
 
 from components.catalogue.settings import CatalogueSettings
-from components.stage import TandemError
-from flows.nightly import nightly
-from flows.workspace import CATALOGUE
+from components.core.errors import TandemError
+from flows.run.nightly import nightly
+from flows.run.workspace import CATALOGUE
 
 FILE = Path("prefect.yaml")
 EVENT, RESOURCE = "tandem.inbox.changed", "tandem.inbox"

@@ -4,10 +4,10 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from components.stage import Settings
+from components.core.settings import Settings
 
 
-class Rule(BaseModel):
+class GateRule(BaseModel):
     """What a candidate's metric must hold beside the champion's."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -23,7 +23,7 @@ class GateSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rules: dict[str, Rule] = Field(default_factory=dict, description="Rules by metric name")
+    rules: dict[str, GateRule] = Field(default_factory=dict, description="Rules by metric name")
     confidence: float = Field(default=0.95, gt=0, lt=1, description="Of the interval of a difference")
     resamples: int = Field(default=2000, ge=100, description="Bootstrap samples behind an interval")
     examples: int = Field(
@@ -34,6 +34,8 @@ class GateSettings(BaseModel):
 
 class NightlySettings(Settings):
     """How the nightly flow runs its stages and judges their result."""
+
+    conf_file = "nightly.yaml"
 
     parallel_stages: int = Field(2, ge=1, le=64, description="Independent stages that run at once")
     heartbeat_seconds: float = Field(
@@ -63,7 +65,7 @@ class NightlySettings(Settings):
     gate: GateSettings = Field(GateSettings(), description="What a new model must hold")
 
 
-class Choices(BaseModel):
+class ChoiceParameter(BaseModel):
     """Values of a setting, one of which is tried."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -71,7 +73,7 @@ class Choices(BaseModel):
     choices: list[bool | int | float | str | None] = Field(min_length=2, description="What may be tried")
 
 
-class Range(BaseModel):
+class RangeParameter(BaseModel):
     """A setting's lowest and highest value; whole numbers are tried where both are whole."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -87,7 +89,7 @@ class Range(BaseModel):
         return self
 
 
-class Search(BaseModel):
+class SweepSpace(BaseModel):
     """Which settings of a stage's room are tried, and the validation metric of its MLflow run that chooses."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -95,10 +97,16 @@ class Search(BaseModel):
     metric: str = Field(description="Metric of the stage's run; the best value that it logs counts")
     better: Literal["higher", "lower"] = Field(description="Which direction is better")
     trials: int = Field(ge=1, description="How many are tried, the settings as they are first")
-    space: dict[str, Choices | Range] = Field(min_length=1, description="What is tried, by setting")
+    space: dict[str, ChoiceParameter | RangeParameter] = Field(
+        min_length=1, description="What is tried, by setting"
+    )
 
 
 class SweepSettings(Settings):
     """What may be swept."""
 
-    stages: dict[str, Search] = Field(default_factory=dict, description="Searches by the name of their stage")
+    conf_file = "sweep.yaml"
+
+    stages: dict[str, SweepSpace] = Field(
+        default_factory=dict, description="Searches by the name of their stage"
+    )

@@ -10,11 +10,11 @@ import pytest
 import yaml
 from filelock import FileLock
 
-from components.packages.download import download
-from components.packages.settings import Package
+from components.pinned_packages.download import download
+from components.pinned_packages.settings import Package
 
 if TYPE_CHECKING:
-    from components.bundle.load import Bundle
+    from components.bundle.bundle import Bundle
 
 PROJECT = Path(__file__).parents[1]
 CACHE = PROJECT / ".tandem" / "test-packages"
@@ -36,11 +36,11 @@ def small_encoder_folder() -> Path:
 @pytest.fixture(scope="session")
 def query_model_folder(small_encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same model as queries use it; not to be written to."""
-    from components.language.encoder import Encoder
-    from components.language.export import export
+    from components.query_model.export import export
+    from components.text_model.encoder import TextEncoder
 
     folder = tmp_path_factory.mktemp("exported") / "query_model"
-    export(Encoder.load(small_encoder_folder), folder)
+    export(TextEncoder.load(small_encoder_folder), folder)
     return folder
 
 
@@ -55,7 +55,7 @@ def bundle_folder(small_encoder_folder: Path, tmp_path_factory: pytest.TempPathF
 @pytest.fixture(scope="session")
 def bundle(bundle_folder: Path) -> "Bundle":
     """The same bundle, loaded."""
-    from components.bundle.load import Bundle
+    from components.bundle.bundle import Bundle
 
     return Bundle.load(bundle_folder)
 

@@ -10,7 +10,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 SMALL: dict[str, dict[str, Any]] = {
     "catalogue": {"source": "fashion"},
-    "language": {"dimensions": 256, "maximum_steps": 0, "validation_queries": 50, "test_queries": 50},
+    "text_model": {"dimensions": 256, "maximum_steps": 0, "validation_queries": 50, "test_queries": 50},
     "recommender": {"dimensions": 16, "epochs": 4, "bootstrap_samples": 20},
     "index": {"trees": 5, "recall_queries": 20},
 }
@@ -19,7 +19,7 @@ SMALL: dict[str, dict[str, Any]] = {
 def make_bundle(folder: Path, text_model: Path) -> Path:
     """Run the graph's commands as they are written, in its order, with `data/` in a folder; gives the bundle."""
     mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
-    small = SMALL | {"language": SMALL["language"] | {"model": str(text_model)}}
+    small = SMALL | {"text_model": SMALL["text_model"] | {"model": str(text_model)}}
     graph = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     for name, entry in graph.items():
         if name != "packages":
@@ -28,9 +28,11 @@ def make_bundle(folder: Path, text_model: Path) -> Path:
 
 
 def run_stage(command: str, folder: Path, small: dict[str, dict[str, Any]]) -> None:
-    """Call a stage's `main` with the paths of its command and the settings of its room, some of them smaller."""
+    """Call a stage's `main` with the paths of its command and the settings of its package, some of them smaller."""
     _, _, module, *paths = command.replace("${folder}", "data/inbox").split()
     stage = importlib.import_module(module).main
-    room = stage.settings.room()
-    settings = stage.settings.read(ROOT / "conf" / f"{room}.yaml").model_copy(update=small.get(room, {}))
+    package = stage.settings.default_path().stem
+    settings = stage.settings.read(ROOT / stage.settings.default_path()).model_copy(
+        update=small.get(package, {})
+    )
     stage(*(folder / path if path.startswith("data/") else ROOT / path for path in paths), settings=settings)

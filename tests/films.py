@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from components.video.neighbours import COLUMNS
-from components.video.store import write_array
+from components.video.hdf5_store import write_array
+from components.video.similar_films import COLUMNS
 
 
 def write_films(folder: Path, item_ids: Sequence[str], shots: int = 6) -> tuple[Path, Path]:

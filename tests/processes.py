@@ -4,7 +4,7 @@ from pathlib import Path
 
 import psutil
 
-from flows.alone import mark
+from flows.run.run_lock import mark
 
 
 def processes_of(root: Path) -> list[psutil.Process]:

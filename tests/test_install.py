@@ -9,9 +9,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from components.compute import Compute
+from components.core.compute import ComputeSettings
+from components.core.settings import Conf
 from components.serving.settings import ServingSettings
-from components.stage import Conf
 
 INSTALL = Path(__file__).parents[1] / "install"
 KUBERNETES = "1.31"
@@ -90,7 +90,7 @@ def test_settings_in_manifests_are_ones_that_the_project_reads(tmp_path):
     secret, settings = named("Secret")["tandem"]["stringData"], named("ConfigMap")["tandem"]["data"]
     kinds: list[tuple[type[Conf], str]] = [
         (ServingSettings, secret["serving.yaml"]),
-        (Compute, settings["compute.yaml"]),
+        (ComputeSettings, settings["compute.yaml"]),
     ]
     for kind, text in kinds:
         (tmp_path / "settings.yaml").write_text(text)

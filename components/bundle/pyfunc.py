@@ -6,9 +6,9 @@ from typing import Any
 import mlflow
 import pandas as pd
 
-from components.bundle.answers import search
-from components.bundle.load import Bundle
-from components.bundle.question import Query
+from components.bundle.bundle import Bundle
+from components.bundle.query import Query
+from components.bundle.searcher import Searcher
 
 
 class Tandem(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
@@ -16,13 +16,13 @@ class Tandem(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
     def load_context(self, context: Any) -> None:
         """Verify and load the bundle."""
-        self.bundle = Bundle.load(Path(context.artifacts["bundle"]))
+        self.searcher = Searcher(Bundle.load(Path(context.artifacts["bundle"])))
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> list[dict[str, Any]]:
         """Answer each row."""
-        return [search(self.bundle, _query(row)).as_dict() for row in model_input.to_dict("records")]
+        return [self.searcher.search(_query(row)).as_dict() for row in model_input.to_dict("records")]
 
 
 def _query(row: dict[Any, Any]) -> Query:

@@ -1,8 +1,11 @@
 """Settings of the bundle room, read from `conf/bundle.yaml`, and carried in the manifest."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
-from components.stage import Settings, TandemError
+from components.core.errors import TandemError
+from components.core.settings import Settings
 
 
 class BundleError(TandemError):
@@ -12,6 +15,13 @@ class BundleError(TandemError):
 class BundleSettings(Settings):
     """How an answer weighs language, taste and popularity, and from how many items."""
 
+    conf_file = "bundle.yaml"
+    renamed_keys: ClassVar = {
+        "taste_nodes": "search_k",
+        "fusion_people": "validation_users",
+        "minimum_rating": "minimum_rating in conf/catalogue.yaml",
+    }
+
     taste_weights: tuple[float, ...] = Field(
         (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0),
         min_length=1,
@@ -20,14 +30,13 @@ class BundleSettings(Settings):
     popularity_weights: tuple[float, ...] = Field(
         (0.0, 0.02, 0.05, 0.1, 0.2), min_length=1, description="Weights of popularity that are tried"
     )
-    fusion_people: int = Field(300, ge=0, description="People of a part who ask when the weights are chosen")
+    validation_users: int = Field(
+        300, ge=0, description="People of a part who ask when the weights are chosen"
+    )
     bootstrap_samples: int = Field(1000, ge=1, description="Samples behind an interval")
     candidates: int = Field(200, ge=10, description="Items that are ranked by all parts")
-    taste_nodes: int = Field(
+    search_k: int = Field(
         3000,
         ge=1,
         description="Least number of nodes that the trees of tastes inspect where neighbours speak for as many items",
-    )
-    minimum_rating: float = Field(
-        4.0, ge=0, description="Ratings below it do not count as liking; the recommender's is the same"
     )

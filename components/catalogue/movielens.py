@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from components.catalogue.raw import Found, Raw
+from components.catalogue.raw_tables import RawCatalogue, RawTable
 from components.catalogue.tables import CatalogueError
 
 SHOP = {
@@ -35,7 +35,7 @@ ARTICLE = re.compile(r"^(.*), (The|A|An|Les|Le|La|L'|Il|Das|Der|Die|El)(\s*\(.*\
 AUDIENCE = "Children's"
 
 
-def read_movielens(tables: Path, clips: Path) -> Raw:
+def read_movielens(tables: Path, clips: Path) -> RawCatalogue:
     """Read the films, the ratings (their stars are the weight) and the clips.
 
     Raises CatalogueError where a file is missing.
@@ -64,8 +64,8 @@ def read_movielens(tables: Path, clips: Path) -> Raw:
         "interactions": interactions,
         "videos": videos,
     }
-    found = {name: Found(frame, str(tables), range(2, len(frame) + 2)) for name, frame in frames.items()}
-    return Raw(found, SHOP)
+    found = {name: RawTable(frame, str(tables), range(2, len(frame) + 2)) for name, frame in frames.items()}
+    return RawCatalogue(found, SHOP)
 
 
 def _atomic(file: Path) -> pd.DataFrame:

@@ -1,46 +1,64 @@
 """Settings of the catalogue room, read from `conf/catalogue.yaml`."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from components.stage import Settings
+from components.core.settings import Settings
+
+RENAMED_LIMITS = {
+    "max_quarantined_share": "max_quarantined_share",
+    "max_duplicate_share": "max_duplicate_share",
+    "max_age_days": "max_age_days",
+    "min_row_ratio": "min_row_ratio",
+    "max_row_ratio": "max_row_ratio",
+    "max_fill_drop": "max_fill_drop",
+    "max_ks_statistic": "max_ks_statistic",
+    "max_psi": "max_psi",
+}
 
 
-class FeedLimits(BaseModel):
+class DriftLimits(BaseModel):
     """What a feed must hold before anything is trained on it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    set_aside: float = Field(
+    max_quarantined_share: float = Field(
         default=0.2, ge=0, le=1, description="Share of a table's rows that may be set aside"
     )
-    doubled: float = Field(
+    max_duplicate_share: float = Field(
         default=0.2, ge=0, le=1, description="Share of items or interactions that may be doubles"
     )
-    fresh_days: float | None = Field(
+    max_age_days: float | None = Field(
         default=None, gt=0, description="Days that the newest interaction may be old; null: any age"
     )
-    fewer: float = Field(
+    min_row_ratio: float = Field(
         default=0.5, ge=0, le=1, description="Rows must be at least this share of the last accepted"
     )
-    more: float = Field(default=5, ge=1, description="Rows may be at most this many times the last accepted")
-    emptier: float = Field(
+    max_row_ratio: float = Field(
+        default=5, ge=1, description="Rows may be at most this many times the last accepted"
+    )
+    max_fill_drop: float = Field(
         default=0.3, ge=0, le=1, description="How much a column's share of filled values may fall"
     )
-    drift_ks: float = Field(
+    max_ks_statistic: float = Field(
         default=0.2, ge=0, le=1, description="Kolmogorov-Smirnov statistic of numbers, at most"
     )
-    drift_psi: float = Field(default=0.25, ge=0, description="Population stability index of names, at most")
+    max_psi: float = Field(default=0.25, ge=0, description="Population stability index of names, at most")
 
 
 class CatalogueSettings(Settings):
     """Whose catalogue is read, and which users are kept aside."""
 
+    conf_file = "catalogue.yaml"
+    renamed_keys: ClassVar = {"feed": "drift"} | {
+        f"drift.{old}": f"drift.{new}" for old, new in RENAMED_LIMITS.items()
+    }
+
     source: Literal["movielens", "fashion", "folder"] = Field(
         "movielens", description="Whose catalogue is read"
     )
-    folder: str = Field(description="Your own folder, read when source is folder")
+    folder: str = Field("data/inbox", description="Your own folder, read when source is folder")
     decimal: Literal[".", ","] = Field(".", description="Decimal sign of numbers in CSV files")
     validation_share: float = Field(
         0.1, ge=0, le=0.5, description="Share of users on whom settings are chosen"
@@ -48,7 +66,15 @@ class CatalogueSettings(Settings):
     test_share: float = Field(
         0.2, ge=0, le=0.5, description="Share of users on whom the final figures are measured"
     )
-    minimum_history: int = Field(5, ge=2, description="Users with fewer interactions are never held out")
-    feed: FeedLimits = Field(
-        FeedLimits(), description="What a feed must hold before anything is trained on it"
+    minimum_rating: float = Field(
+        4.0,
+        ge=0,
+        description="Ratings below it are no implicit feedback; clicks, views and purchases always are",
     )
+    minimum_history: int = Field(5, ge=2, description="Users with fewer interactions are never held out")
+    drift: DriftLimits = Field(
+        DriftLimits(), description="What a feed must hold before anything is trained on it"
+    )
+
+
+DEFAULTS = CatalogueSettings.model_validate({})

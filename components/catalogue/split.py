@@ -3,28 +3,12 @@
 And some items, from whatever learns taste, wherever it is measured how well items are served that nobody has met.
 """
 
-import hashlib
-from collections.abc import Iterable
-
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from components.catalogue.held_out import hash_share
 from components.catalogue.settings import CatalogueSettings
 from components.catalogue.tables import read_interactions
-from components.stage import Counts, Input, Output, stage
-
-COLD_SHARE = 0.2
-
-
-def place(text: str) -> float:
-    """A number in [0, 1) that is drawn once and for all for a text, by a hash of it."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
-
-
-def hidden_items(item_ids: Iterable[str]) -> NDArray[np.bool_]:
-    """Which items are hidden when cold start is measured, (i,): a fifth, by their ids, the same in every room."""
-    return np.array([place(f"cold:{item}") < COLD_SHARE for item in item_ids], dtype=bool)
+from components.core.stage import Counts, Input, Output, stage
 
 
 def split_users(interactions: pd.DataFrame, settings: CatalogueSettings) -> pd.DataFrame:
@@ -41,7 +25,7 @@ def split_users(interactions: pd.DataFrame, settings: CatalogueSettings) -> pd.D
 
 
 def _part(user: object, settings: CatalogueSettings) -> str:
-    drawn = place(f"{settings.seed}:{user}")
+    drawn = hash_share(f"{settings.seed}:{user}")
     if drawn < settings.test_share:
         return "test"
     return "validation" if drawn < settings.test_share + settings.validation_share else "train"

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from components.stage import TandemError
+from components.core.errors import TandemError
 
 
 class CatalogueError(TandemError):
@@ -17,7 +17,7 @@ class CatalogueError(TandemError):
 
 
 @dataclass(frozen=True)
-class Table:
+class TableSchema:
     """One table: its columns with their pandas types, and which of them every row must fill."""
 
     columns: dict[str, str]
@@ -26,7 +26,7 @@ class Table:
 
 
 TABLES = {
-    "items": Table(
+    "items": TableSchema(
         {
             "item_id": "str", "title": "str", "text": "str", "category": "str", "brand": "str",
             "price": "float64", "price_original": "float64", "currency": "str", "year": "Int64",
@@ -35,14 +35,14 @@ TABLES = {
         ("item_id", "title"),
         ("item_id",),
     ),
-    "interactions": Table(
+    "interactions": TableSchema(
         {"user_id": "str", "item_id": "str", "timestamp": "int64", "weight": "float64", "kind": "str"},
         ("user_id", "item_id"),
     ),
-    "queries": Table({"query_id": "str", "text": "str", "user_id": "str", "harmful": "boolean"}, ("query_id", "text"), ("query_id",)),
-    "judgements": Table({"query_id": "str", "item_id": "str", "grade": "int64"}, ("query_id", "item_id", "grade")),
-    "videos": Table({"video_id": "str", "item_id": "str", "path": "str", "sha256": "str"}, ("video_id", "item_id", "path"), ("video_id",)),
-    "quarantine": Table({"table": "str", "row": "int64", "field": "str", "value": "str", "reason": "str"}, ()),
+    "queries": TableSchema({"query_id": "str", "text": "str", "user_id": "str", "harmful": "boolean"}, ("query_id", "text"), ("query_id",)),
+    "judgements": TableSchema({"query_id": "str", "item_id": "str", "grade": "int64"}, ("query_id", "item_id", "grade")),
+    "videos": TableSchema({"video_id": "str", "item_id": "str", "path": "str", "sha256": "str"}, ("video_id", "item_id", "path"), ("video_id",)),
+    "quarantine": TableSchema({"table": "str", "row": "int64", "field": "str", "value": "str", "reason": "str"}, ()),
 }  # fmt: skip
 
 

@@ -10,20 +10,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from components.catalogue.tables import read_items
-from components.ethics.classifier import Examples, Trainer, likeness, row_blocks
-from components.ethics.curve import draw_curve, log_curve, trade_off
+from components.core.stage import Counts, Input, Output, stage
+from components.ethics.classifier import ClassifierTrainer, TrainingExamples, likeness, row_blocks
 from components.ethics.filter import EXAMPLES, EthicsFilter
 from components.ethics.known_sentences import KnownSentences
-from components.ethics.languages import check_languages, is_known
+from components.ethics.language_detection import check_languages, is_known
 from components.ethics.past_queries import agrees_with_banned, sample_past_queries
-from components.ethics.sentence_lists import LOOK_ALIKE, NATURAL_KINDS, SHARP, Lists, read_lists
-from components.ethics.sentence_vectors import SentenceStore, Spans
+from components.ethics.sentence_lists import LOOK_ALIKE, NATURAL_KINDS, SHARP, SentenceLists, read_lists
+from components.ethics.sentence_vectors import SentenceVectors, SpanVectors
 from components.ethics.settings import EthicsSettings
-from components.ethics.spelling import Spelling
+from components.ethics.spelling import DisguiseSpelling
 from components.ethics.text_variants import as_meant, as_written
 from components.ethics.thresholds import BlockLimit, HeldOutScores, upper_bound
-from components.language.encoder import Vectors
-from components.stage import Counts, Input, Output, stage
+from components.ethics.tradeoff_curve import draw_curve, log_curve, trade_off
+from components.text_model.encoder import Vectors
 
 BANNED, TITLE, PAST_QUERY, OTHER_LANGUAGE = "banned", "title", "past query", "other language"
 HARMLESS_KINDS = (*NATURAL_KINDS, TITLE, PAST_QUERY, SHARP, LOOK_ALIKE, OTHER_LANGUAGE)
@@ -32,14 +32,14 @@ MAX_EXAMPLES = 1000  # of banned and of harmless texts that a bundle is examined
 
 
 @dataclass(frozen=True)
-class Readings:
+class TextReadings:
     """The ways to read each text: its spans as written, and where it looks disguised the spans of what it may mean."""
 
-    written: Spans
-    all: Spans
+    written: SpanVectors
+    all: SpanVectors
 
     @classmethod
-    def read(cls, texts: Sequence[str], spelling: Spelling, store: SentenceStore) -> "Readings":
+    def read(cls, texts: Sequence[str], spelling: DisguiseSpelling, store: SentenceVectors) -> "TextReadings":
         """Read texts as the filter does."""
         as_they_are = [as_written(text) for text in texts]
         meant = [as_meant(text, spelling, store.encoder.knows) for text in as_they_are]
@@ -50,11 +50,11 @@ class Readings:
         order = np.argsort(owners, kind="stable")
         vectors = np.concatenate([written.vectors, further.vectors])
         windows = np.concatenate([written.windows, further.windows])
-        return cls(written, Spans(vectors[order], owners[order], windows[order]))
+        return cls(written, SpanVectors(vectors[order], owners[order], windows[order]))
 
-    def take(self, kept: NDArray[np.bool_]) -> "Readings":
+    def take(self, kept: NDArray[np.bool_]) -> "TextReadings":
         """The readings of some texts (t,)."""
-        return Readings(self.written.take(kept), self.all.take(kept))
+        return TextReadings(self.written.take(kept), self.all.take(kept))
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,9 @@ class Calibration:
     set_aside: pd.DataFrame
 
 
-def gather(lists: Lists, titles: Sequence[str], past: pd.DataFrame, settings: EthicsSettings) -> pd.DataFrame:
+def gather(
+    lists: SentenceLists, titles: Sequence[str], past: pd.DataFrame, settings: EthicsSettings
+) -> pd.DataFrame:
     """All texts (text, kind, banned, category, severity, language, harmful), banned ones first; the last of past queries."""
     banned = lists.banned.rename(columns={"sentence": "text"}).assign(kind=BANNED, banned=True)
     benign = lists.benign.rename(columns={"sentence": "text"}).assign(banned=False)
@@ -94,12 +96,12 @@ def _language_of(text: str, settings: EthicsSettings) -> str:
 
 def learn_set(
     texts: pd.DataFrame, vectors: Vectors, settings: EthicsSettings
-) -> tuple[NDArray[np.intp], Examples]:
+) -> tuple[NDArray[np.intp], TrainingExamples]:
     """The rows that are learnt from, and what is learnt; harmless texts of other languages only set their line."""
     rows = np.flatnonzero(texts["kind"] != OTHER_LANGUAGE)
     chosen = texts.iloc[rows]
     own = chosen[chosen["banned"]]
-    examples = Examples(
+    examples = TrainingExamples(
         vectors[rows],
         np.where(chosen["kind"].isin([BANNED, LOOK_ALIKE]), 1.0, settings.natural_weight),
         chosen["banned"].to_numpy(bool),
@@ -110,7 +112,7 @@ def learn_set(
 
 
 def held_out_scores(
-    read: Readings, rows: NDArray[np.intp], trainer: Trainer, settings: EthicsSettings
+    read: TextReadings, rows: NDArray[np.intp], trainer: ClassifierTrainer, settings: EthicsSettings
 ) -> NDArray[np.float32]:
     """Score of each text (t, draws) by classifiers learnt without it."""
     texts = len(read.written.whole)
@@ -144,23 +146,27 @@ def other_language_limits(settings: EthicsSettings) -> dict[tuple[str, ...], Blo
 
 
 def calibrate(
-    lists: Lists, titles: Sequence[str], past: pd.DataFrame, store: SentenceStore, settings: EthicsSettings
+    lists: SentenceLists,
+    titles: Sequence[str],
+    past: pd.DataFrame,
+    store: SentenceVectors,
+    settings: EthicsSettings,
 ) -> Calibration:
     """Learn a filter, and hold its lines against what it has not seen.
 
     past: queries (text, harmful) that people asked; those that are harmful are set aside.
     """
     check_languages(settings.encoder_languages)
-    spelling = Spelling.of(
+    spelling = DisguiseSpelling.of(
         _known_sentences(lists.banned, settings),
         _known_sentences(lists.benign[lists.benign["kind"] == LOOK_ALIKE], settings),
     )
     texts = gather(lists, titles, past, settings)
-    read = Readings.read(texts["text"], spelling, store)
+    read = TextReadings.read(texts["text"], spelling, store)
     kept, aside = _set_aside(texts, read, settings)
     texts, read = texts[kept].drop(columns="harmful").reset_index(drop=True), read.take(kept)
     rows, examples = learn_set(texts, read.written.whole, settings)
-    trainer = Trainer(examples, settings)
+    trainer = ClassifierTrainer(examples, settings)
     judged = np.ones(len(texts), bool)
     judged[rows[trainer.landmark_rows]] = False
     scores = held_out_scores(read, rows, trainer, settings)[judged]
@@ -194,14 +200,14 @@ def _known_sentences(table: pd.DataFrame, settings: EthicsSettings) -> list[str]
 
 
 def _set_aside(
-    texts: pd.DataFrame, read: Readings, settings: EthicsSettings
+    texts: pd.DataFrame, read: TextReadings, settings: EthicsSettings
 ) -> tuple[NDArray[np.bool_], pd.DataFrame]:
     """Which texts (t,) are kept, and the past queries that are not, as they are harmful (text, reason)."""
     past = texts["harmful"].notna().to_numpy()
     reasons = np.full(len(texts), "", dtype=object)
     if past.any():
         _, examples = learn_set(texts[~past], read.written.whole[~past], settings)
-        classifier = Trainer(examples, settings).learn()
+        classifier = ClassifierTrainer(examples, settings).learn()
         agree = agrees_with_banned(read.all.take(past), classifier, examples, settings.window_margin)
         marked = texts.loc[past, "harmful"].to_numpy(bool)
         reasons[past] = np.where(marked, "marked as harmful", np.where(agree, "near to banned sentences", ""))
@@ -267,7 +273,7 @@ def main(
 ) -> Counts:
     """Learn and calibrate the filter; report for each kind of text what lines set without it do on it."""
     lists = read_lists(banned, benign)
-    store = SentenceStore(ethics, query_model, settings.window_tokens)
+    store = SentenceVectors(ethics, query_model, settings.window_tokens)
     titles, past = sample_titles(catalogue, settings), sample_past_queries(catalogue, settings)
     found = calibrate(lists, titles, past, store, settings)
     found.filter.save(ethics)

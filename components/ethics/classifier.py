@@ -17,7 +17,7 @@ from scipy.linalg import solve
 from tqdm import tqdm
 
 from components.ethics.settings import EthicsSettings
-from components.language.encoder import Vectors
+from components.text_model.encoder import Vectors
 
 BLOCK_ROWS = 2048  # vectors whose likenesses are in memory at once
 MAX_SEVERITY = 3
@@ -74,7 +74,7 @@ class HarmClassifier:
 
 
 @dataclass(frozen=True)
-class Examples:
+class TrainingExamples:
     """Unit vectors (n, d) to learn from, how much each counts (n,), and which are banned (n,).
 
     categories, severities: of the banned ones, in order.
@@ -87,10 +87,10 @@ class Examples:
     severities: Sequence[int]
 
 
-class Trainer:
+class ClassifierTrainer:
     """Learns classifiers from examples, all of them or all but a part."""
 
-    def __init__(self, examples: Examples, settings: EthicsSettings) -> None:
+    def __init__(self, examples: TrainingExamples, settings: EthicsSettings) -> None:
         self.examples, self.settings = examples, settings
         order = np.random.default_rng(settings.seed).permutation(len(examples.vectors))
         self.landmark_rows = np.sort(order[: settings.landmarks])

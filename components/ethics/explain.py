@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.ethics.filter import EthicsFilter, Verdict
+from components.ethics.filter import EthicsFilter, HarmVerdict
 from components.ethics.known_sentences import KnownSentences
 from components.ethics.text_variants import as_written
-from components.language.query_model import QueryModel
+from components.query_model.onnx_encoder import OnnxEncoder
 
 MAX_WORDS = 40  # of a text whose words are tried one by one
 
@@ -18,7 +18,7 @@ class Explanation:
     words: each word with how much the score falls without it, the largest fall first.
     """
 
-    verdict: Verdict
+    verdict: HarmVerdict
     readings: list[str]
     banned: list[tuple[str, str, float]]
     benign: list[tuple[str, str, float]]
@@ -33,7 +33,7 @@ def explain(text: str, ethics: Path, sentences: Path, query_model: Path, count: 
     guard, known, encoder = (
         EthicsFilter.load(ethics),
         KnownSentences.load(sentences),
-        QueryModel.load(query_model),
+        OnnxEncoder.load(query_model),
     )
     verdict = guard.verdict_on(text, encoder)
     return Explanation(
@@ -46,7 +46,7 @@ def explain(text: str, ethics: Path, sentences: Path, query_model: Path, count: 
 
 
 def tipping_words(
-    text: str, verdict: Verdict, guard: EthicsFilter, encoder: QueryModel
+    text: str, verdict: HarmVerdict, guard: EthicsFilter, encoder: OnnxEncoder
 ) -> list[tuple[str, float]]:
     """Each word of a text with how much its score falls without that word, the largest fall first."""
     words = as_written(text).split()[:MAX_WORDS]

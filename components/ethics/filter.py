@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from components.ethics.classifier import LANDMARKS, WEIGHTS, HarmClassifier
-from components.ethics.languages import is_known
+from components.ethics.language_detection import is_known
 from components.ethics.settings import EthicsError
-from components.ethics.spelling import Spelling
+from components.ethics.spelling import DisguiseSpelling
 from components.ethics.text_variants import as_meant, as_written
-from components.language.encoder import Vectors
-from components.language.query_model import QueryModel
+from components.query_model.onnx_encoder import OnnxEncoder
+from components.text_model.encoder import Vectors
 
 LOG = logging.getLogger(__name__)
 FILTER = "filter.json"
@@ -21,7 +21,7 @@ EXAMPLES = "examples.csv"  # texts (text, banned) by which filters are compared
 
 
 @dataclass(frozen=True)
-class Verdict:
+class HarmVerdict:
     """Whether a text is blocked, its score and the line that it was held against; category and severity if it is.
 
     tipping: the vector (d,) of the part of the text that scores highest.
@@ -40,7 +40,7 @@ class EthicsFilter:
     """A classifier, the lines for texts that the encoder knows the language of and for others, and how a text is read."""
 
     classifier: HarmClassifier
-    spelling: Spelling
+    spelling: DisguiseSpelling
     threshold: float
     other_language_threshold: float
     encoder_languages: list[str]
@@ -61,7 +61,7 @@ class EthicsFilter:
         try:
             values = json.loads((folder / FILTER).read_text(encoding="utf-8"))
             classifier = HarmClassifier.load(folder, values.pop("sharpness"), values.pop("categories"))
-            spelling = Spelling(values.pop("words"), values.pop("alarming"))
+            spelling = DisguiseSpelling(values.pop("words"), values.pop("alarming"))
             return cls(classifier, spelling, **values)
         except (ValueError, TypeError, KeyError, EOFError) as fault:
             raise EthicsError(f"{folder} cannot be read: {fault}. Make it again: dvc repro ethics") from None
@@ -79,13 +79,13 @@ class EthicsFilter:
         own |= {"words": self.spelling.words, "alarming": self.spelling.alarming}
         (folder / FILTER).write_text(json.dumps(own, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
-    def readings(self, text: str, encoder: QueryModel) -> list[str]:
+    def readings(self, text: str, encoder: OnnxEncoder) -> list[str]:
         """The text as it is written, and as it may be meant where it shows signs of a disguise."""
         written = as_written(text)
         meant = as_meant(written, self.spelling, encoder.knows)
         return [written] if meant is None else [written, meant]
 
-    def log(self, text: str, verdict: Verdict) -> Verdict:
+    def log(self, text: str, verdict: HarmVerdict) -> HarmVerdict:
         """Log a text that is blocked; gives the verdict."""
         if verdict.blocked:
             shown = f": {text!r}" if self.log_blocked_texts else ""
@@ -95,28 +95,28 @@ class EthicsFilter:
             )  # fmt: skip
         return verdict
 
-    def verdict_on(self, text: str, encoder: QueryModel) -> Verdict:
+    def verdict_on(self, text: str, encoder: OnnxEncoder) -> HarmVerdict:
         """Judge a text, and log nothing."""
         readings = self.readings(text, encoder)
         return self.verdict(readings, encoder.encode_spans(readings, self.window_tokens))
 
-    def verdict(self, readings: list[str], spans: list[Vectors]) -> Verdict:
+    def verdict(self, readings: list[str], spans: list[Vectors]) -> HarmVerdict:
         """Judge a text by the vectors of the spans (s, d) of each of its readings; the reading that is worst counts."""
         judged = [
             self._judge_reading(reading, vectors) for reading, vectors in zip(readings, spans, strict=True)
         ]
         return max(judged, key=lambda verdict: verdict.score - verdict.threshold)
 
-    def _judge_reading(self, reading: str, spans: Vectors) -> Verdict:
+    def _judge_reading(self, reading: str, spans: Vectors) -> HarmVerdict:
         scores = self.classifier.harm(spans)
         scores[1:] -= self.window_margin
         worst = int(scores.argmax())
         score, tipping = round(float(scores[worst]), 6), spans[worst]
         line = self.line_for(reading, score)
         if score <= line:
-            return Verdict(False, None, None, score, line, tipping)
+            return HarmVerdict(False, None, None, score, line, tipping)
         category, severity = self.classifier.category(tipping)
-        return Verdict(True, category, severity, score, line, tipping)
+        return HarmVerdict(True, category, severity, score, line, tipping)
 
     def line_for(self, reading: str, score: float) -> float:
         """The line for a reading, by its language; the language is asked only where the lines would differ."""

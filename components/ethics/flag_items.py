@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from components.catalogue.tables import read_items
+from components.core.stage import Counts, Input, Output, stage
 from components.ethics.filter import EthicsFilter
 from components.ethics.known_sentences import KnownSentences
 from components.ethics.settings import EthicsSettings
-from components.stage import Counts, Input, Output, stage
 
 COLUMNS = ["item_id", "title", "category", "severity", "score", "nearest_sentence"]
 

@@ -5,10 +5,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from components.catalogue.tables import read_queries
-from components.ethics.classifier import Examples, HarmClassifier
-from components.ethics.sentence_vectors import Spans
+from components.core.stage import Input
+from components.ethics.classifier import HarmClassifier, TrainingExamples
+from components.ethics.sentence_vectors import SpanVectors
 from components.ethics.settings import EthicsSettings
-from components.stage import Input
 
 NEIGHBOURS, MOST = 5, 0.5  # sentences that are asked, and the share of them that must be banned
 
@@ -23,7 +23,7 @@ def sample_past_queries(catalogue: Input, settings: EthicsSettings) -> pd.DataFr
 
 
 def agrees_with_banned(
-    spans: Spans, classifier: HarmClassifier, lists: Examples, margin: float
+    spans: SpanVectors, classifier: HarmClassifier, lists: TrainingExamples, margin: float
 ) -> NDArray[np.bool_]:
     """Whether each text (t,) is harmful by agreement: its score is, and so are most of the sentences nearest to it."""
     scores = classifier.harm(spans.vectors)

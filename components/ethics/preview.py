@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from components.core.stage import Counts, Input, Output, stage
 from components.ethics.calibrate import calibrate, sample_titles
 from components.ethics.filter import EthicsFilter
 from components.ethics.known_sentences import KnownSentences
 from components.ethics.past_queries import sample_past_queries
 from components.ethics.sentence_lists import read_lists
-from components.ethics.sentence_vectors import SentenceStore
+from components.ethics.sentence_vectors import SentenceVectors
 from components.ethics.settings import EthicsError, EthicsSettings
-from components.language.query_model import QueryModel
-from components.stage import Counts, Input, Output, stage
+from components.query_model.onnx_encoder import OnnxEncoder
 
 
 def read_queries(file: Path) -> list[str]:
@@ -34,7 +34,7 @@ def compare(
     live: EthicsFilter,
     changed: EthicsFilter,
     known: KnownSentences,
-    encoder: QueryModel,
+    encoder: OnnxEncoder,
 ) -> pd.DataFrame:
     """The queries that either filter blocks, what changes for them, and why the changed one blocks."""
     rows = []
@@ -76,7 +76,7 @@ def main(
     """Calibrate a filter on the side, judge past queries by it and by the live one, and list the difference."""
     asked, before = read_queries(queries), EthicsFilter.load(live)
     # Beside the live filter, where the vectors of the sentences lie that did not change
-    store = SentenceStore(live, query_model, settings.window_tokens)
+    store = SentenceVectors(live, query_model, settings.window_tokens)
     titles, past = sample_titles(catalogue, settings), sample_past_queries(catalogue, settings)
     found = calibrate(read_lists(banned, benign), titles, past, store, settings)
     known, after = KnownSentences(found.texts, found.whole), found.filter

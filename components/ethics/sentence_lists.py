@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from components.ethics.settings import EthicsError
-from components.language.text import clean
+from components.search.item_text import clean
 
 CATEGORIES = {
     "explosives", "weapons", "violence", "self-harm", "sexual content", "minors", "hate", "drugs", "fraud",
@@ -25,7 +25,7 @@ Check = Callable[[str], str | None]
 
 
 @dataclass(frozen=True)
-class Lists:
+class SentenceLists:
     """The banned sentences (sentence, category, severity, language, source, place) and the benign ones.
 
     Benign are sentence, kind, language and place; the kind is one of NATURAL_KINDS, SHARP, or LOOK_ALIKE. Each sentence stands
@@ -37,7 +37,7 @@ class Lists:
     repeated: int
 
 
-def read_lists(banned: Path, benign: Path) -> Lists:
+def read_lists(banned: Path, benign: Path) -> SentenceLists:
     """Read both folders.
 
     Raises EthicsError naming file, row and field of a value that cannot be used, or both places of a sentence that is
@@ -53,7 +53,7 @@ def read_lists(banned: Path, benign: Path) -> Lists:
                 f"{place}: {sentence!r} is banned too, in {place_of[sentence]}. Delete it from one of them."
             )
     repeated = sum(map(len, tables)) - len(first) - len(second)
-    return Lists(first.reset_index(drop=True), second.reset_index(drop=True), repeated)
+    return SentenceLists(first.reset_index(drop=True), second.reset_index(drop=True), repeated)
 
 
 def _sentence(value: str) -> str | None:

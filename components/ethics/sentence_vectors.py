@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from components.language.encoder import Vectors
-from components.language.query_model import QueryModel
-from components.language.store import VectorStore
-from components.language.work import fingerprint, workplace
-from components.stage import digest
+from components.core.content_cache import cache_folder, cache_key, torch_runtime
+from components.core.content_hash import hash_imports, hash_paths
+from components.core.vector_cache import VectorCache
+from components.query_model.onnx_encoder import OnnxEncoder
+from components.text_model.encoder import Vectors
 
 AT_ONCE = 256  # texts that are encoded before they are stored, and the bar moves
 END = "\0"  # between a text and the number of its span
 
 
 @dataclass(frozen=True)
-class Spans:
+class SpanVectors:
     """Unit vectors (s, d) of the spans of texts, in order, which text each is of (s,), and which are windows of it (s,)."""
 
     vectors: Vectors
@@ -36,11 +36,11 @@ class Spans:
     def _starts(self) -> NDArray[np.intp]:
         return np.flatnonzero(np.diff(self.texts, prepend=-1))
 
-    def take(self, kept: NDArray[np.bool_]) -> "Spans":
+    def take(self, kept: NDArray[np.bool_]) -> "SpanVectors":
         """The spans of some texts (t,), which are numbered anew."""
         rows = kept[self.texts]
         numbers = np.cumsum(kept) - 1
-        return Spans(self.vectors[rows], numbers[self.texts[rows]], self.windows[rows])
+        return SpanVectors(self.vectors[rows], numbers[self.texts[rows]], self.windows[rows])
 
     def highest(self, scores: NDArray[np.floating], margin: float) -> NDArray[np.floating]:
         """The highest score of the spans (s,) of each text (t,); windows count less by the margin."""
@@ -48,15 +48,16 @@ class Spans:
         return found
 
 
-class SentenceStore:
+class SentenceVectors:
     """Vectors of sentences beside an output, of one query model; those of another are dropped."""
 
     def __init__(self, output: Path, query_model: Path, window_tokens: int) -> None:
-        key = fingerprint(f"spans of {window_tokens} tokens", [digest([query_model])])
-        self.encoder, self.window_tokens = QueryModel.load(query_model), window_tokens
-        self.store = VectorStore(workplace(output, "sentences", key) / "vectors", self.encoder.dimensions)
+        code = hash_imports("components.query_model.onnx_encoder")
+        key = cache_key(window_tokens, hash_paths([query_model]), code, torch_runtime())
+        self.encoder, self.window_tokens = OnnxEncoder.load(query_model), window_tokens
+        self.store = VectorCache(cache_folder(output, "sentences", key) / "vectors", self.encoder.dimensions)
 
-    def spans(self, texts: Sequence[str]) -> Spans:
+    def spans(self, texts: Sequence[str]) -> SpanVectors:
         """The spans of texts; those that are new are encoded and stored."""
         missing = [text for text in dict.fromkeys(texts) if f"{text}{END}0" not in self.store]
         missing.sort(key=len)
@@ -69,7 +70,7 @@ class SentenceStore:
         counts = [len(names) for names in named]
         windows = np.concatenate([np.arange(count) > 0 for count in counts]) if counts else np.zeros(0, bool)
         vectors = self.store.get([name for names in named for name in names])
-        return Spans(vectors, np.repeat(np.arange(len(texts)), counts), windows)
+        return SpanVectors(vectors, np.repeat(np.arange(len(texts)), counts), windows)
 
     def _add(self, texts: Sequence[str]) -> None:
         found = self.encoder.encode_spans(texts, self.window_tokens)

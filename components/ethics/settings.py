@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from components.stage import Settings, TandemError
+from components.core.errors import TandemError
+from components.core.settings import Settings
 
 
 class EthicsError(TandemError):
@@ -13,6 +14,8 @@ class EthicsError(TandemError):
 
 class EthicsSettings(Settings):
     """How the filter is learnt and calibrated, and how it reads texts."""
+
+    conf_file = "ethics.yaml"
 
     false_block_rate: float = Field(
         0.003, gt=0, lt=0.5, description="Share of harmless requests that may be blocked"

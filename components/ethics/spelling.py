@@ -24,14 +24,14 @@ def is_english(word: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Spelling:
+class DisguiseSpelling:
     """Words that may be meant, the most frequent first, and those of them that banned sentences have more often."""
 
     words: list[str]
     alarming: list[str]
 
     @classmethod
-    def of(cls, banned: Sequence[str], benign: Sequence[str]) -> "Spelling":
+    def of(cls, banned: Sequence[str], benign: Sequence[str]) -> "DisguiseSpelling":
         """Learn the words of texts, in order of their number and then of the alphabet."""
         counts = [_word_counts(texts) for texts in (banned, benign)]
         both = counts[0] + counts[1]

@@ -4,9 +4,9 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from components.ethics.spelling import Spelling, is_english
-from components.language.text import as_shown, clean
-from components.language.words import PIECE
+from components.ethics.spelling import DisguiseSpelling, is_english
+from components.search.item_text import as_shown, clean
+from components.search.tokenizer import PIECE
 
 LEET = str.maketrans("013457@$!|", "oieastasil")
 LOOK_ALIKE = str.maketrans(
@@ -34,7 +34,7 @@ def as_written(text: str) -> str:
     return clean(seen)
 
 
-def as_meant(written: str, spelling: Spelling, known: Callable[[str], bool]) -> str | None:
+def as_meant(written: str, spelling: DisguiseSpelling, known: Callable[[str], bool]) -> str | None:
     """What a disguised text may mean; None where nothing is a sign of disguise, as in nearly every query.
 
     A sign is undone, and what is misspelt is corrected then. A misspelling alone is a sign only where it hides a word

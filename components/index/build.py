@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from components.catalogue.tables import read_items
-from components.index.segment import FORMAT, Segment
-from components.index.settings import IndexSettings, SegmentError
-from components.recommender.factors import Factors
-from components.stage import Counts, Input, Output, stage
+from components.core.linear_algebra import principal_directions
+from components.core.stage import Counts, Input, Output, stage
+from components.index.annoy_index import FORMAT, AnnoyVectors
+from components.index.settings import IndexFileError, IndexSettings
+from components.recommender.factors import ItemFactors
 
 ASKED = 10
 BLOCK = 65_536
@@ -42,11 +43,11 @@ def main_directions(blocks: Iterable[Vectors], settings: IndexSettings) -> Vecto
     squares = np.zeros((1, 1))
     for block in blocks:
         squares = squares + block.T @ block
-    lengths, directions = np.linalg.eigh(squares)
-    kept = np.cumsum(lengths[::-1]) / max(float(lengths.sum()), 1e-12)
+    lengths, directions = principal_directions(squares)
+    kept = np.cumsum(lengths) / max(float(lengths.sum()), 1e-12)
     enough = int(np.searchsorted(kept, settings.kept_share)) + 1
     count = min(len(squares), max(settings.directions, enough))
-    return np.ascontiguousarray(directions[:, ::-1][:, :count], dtype=np.float32)
+    return np.ascontiguousarray(directions[:, :count], dtype=np.float32)
 
 
 def build(vectors: Vectors, folder: Path, name: str, settings: IndexSettings) -> dict[str, float]:
@@ -77,7 +78,7 @@ def build(vectors: Vectors, folder: Path, name: str, settings: IndexSettings) ->
 def write_index(segments: Mapping[str, Vectors], folder: Path, settings: IndexSettings) -> None:
     """Write a folder with the files of each segment, whose rows follow the same items, and index.json."""
     if not all(len(vectors) for vectors in segments.values()):
-        raise SegmentError("There are no items to index. Put rows into items and run catalogue again.")
+        raise IndexFileError("There are no items to index. Put rows into items and run catalogue again.")
     folder.mkdir(parents=True, exist_ok=True)
     described = {
         "format": FORMAT,
@@ -87,7 +88,7 @@ def write_index(segments: Mapping[str, Vectors], folder: Path, settings: IndexSe
     (folder / "index.json").write_text(json.dumps(described, indent=2) + "\n")
 
 
-def recall_10(segment: Segment, settings: IndexSettings) -> float:
+def recall_10(segment: AnnoyVectors, settings: IndexSettings) -> float:
     """Share of the exact ten nearest that the trees find, over mixes of two sampled vectors."""
     pairs = np.random.default_rng(settings.seed).integers(0, len(segment), (settings.recall_queries, 2))
     found = total = 0
@@ -110,16 +111,16 @@ def main(
 ) -> Counts:
     """Index the text vectors and the factors of all items; rows follow the catalogue's items."""
     item_ids = [str(item) for item in read_items(catalogue)["item_id"]]
-    factors = Factors.load(item_factors)
+    factors = ItemFactors.load(item_factors)
     segments = {"text": np.load(item_vectors).astype(np.float32), "taste": factors.matrix}
     if [str(item) for item in factors.item_ids] != item_ids or len(segments["text"]) != len(item_ids):
-        raise SegmentError(
+        raise IndexFileError(
             f"{item_vectors} and {item_factors} do not follow the catalogue's {len(item_ids)} items. "
             "Run the stages encode and cold_start again."
         )
     write_index(segments, index, settings)
     report: dict[str, float] = {
-        f"{name}_recall_10": recall_10(Segment.open(index, name), settings) for name in segments
+        f"{name}_recall_10": recall_10(AnnoyVectors.open(index, name), settings) for name in segments
     }
     metrics.write_text(json.dumps(report, indent=2) + "\n")
     return {"items": len(item_ids)} | report

@@ -1,16 +1,22 @@
 """Settings of the index, and its error."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
-from components.stage import Settings, TandemError
+from components.core.errors import TandemError
+from components.core.settings import Settings
 
 
-class SegmentError(TandemError):
+class IndexFileError(TandemError):
     """An index that cannot be built or opened."""
 
 
 class IndexSettings(Settings):
     """How segments are built, and when they are searched exactly."""
+
+    conf_file = "index.yaml"
+    renamed_keys: ClassVar = {"search_nodes": "search_k"}
 
     directions: int = Field(
         64, ge=2, le=2048, description="Fewest main directions that the trees are grown over"
@@ -19,7 +25,7 @@ class IndexSettings(Settings):
         0.85, ge=0, le=1, description="Share of the squared lengths that the main directions keep at least"
     )
     trees: int = Field(20, ge=1, le=1000, description="Annoy trees a segment; more are larger")
-    search_nodes: int = Field(9_000, ge=1, description="Least number of nodes that a search inspects")
+    search_k: int = Field(9_000, ge=1, description="Least number of nodes that a search inspects")
     candidates: int = Field(200, ge=1, description="Least number of candidates that are scored exactly")
     exact_rows: int = Field(3_000, ge=0, description="Where so few rows are allowed, all are scored exactly")
     scan_share: float = Field(

@@ -8,17 +8,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from components.catalogue.split import COLD_SHARE, hidden_items
+from components.catalogue.held_out import COLD_SHARE, hidden_items, read_users
+from components.catalogue.settings import DEFAULTS, CatalogueSettings
 from components.catalogue.tables import read_items
-from components.compute import LAPTOP, Compute
-from components.recommender.content_map import ContentMap, unit
-from components.recommender.evaluate import popularity_scorer
-from components.recommender.factors import Factors
-from components.recommender.interactions import Csr, Floats, hold_out, rows_with_items
-from components.recommender.metrics import Score, per_user
+from components.core.compute import LAPTOP, ComputeSettings
+from components.core.linear_algebra import principal_directions, unit_rows
+from components.core.stage import Counts, Input, Output, stage
+from components.recommender.content_regression import ContentRegression
+from components.recommender.factors import ItemFactors
+from components.recommender.interaction_matrix import (
+    Csr,
+    Floats,
+    hold_out,
+    read_interaction_matrix,
+    rows_with_items,
+)
+from components.recommender.metrics import Score, factor_scorer, mean_ndcg_100, per_user, popularity_scorer
 from components.recommender.settings import RecommenderError, RecommenderSettings
-from components.recommender.train import fit, mean_ndcg, read, scorer, users_of
-from components.stage import Counts, Input, Output, stage
+from components.recommender.train import fit
 
 
 def film_features(films: Path, item_ids: NDArray[np.object_], warm: NDArray[np.bool_]) -> Floats:
@@ -35,7 +42,7 @@ def film_features(films: Path, item_ids: NDArray[np.object_], warm: NDArray[np.b
     total = np.zeros((len(item_ids), vectors.shape[1]), np.float32)
     np.add.at(total, rows, vectors)
     has = np.bincount(rows, minlength=len(item_ids))[:, None] > 0
-    return np.hstack([unit(total), has.astype(np.float32)])
+    return np.hstack([unit_rows(total), has.astype(np.float32)])
 
 
 def choose_ridge(content: Floats, factors: Floats, settings: RecommenderSettings) -> float:
@@ -47,7 +54,7 @@ def choose_ridge(content: Floats, factors: Floats, settings: RecommenderSettings
         return max(settings.cold_ridges)
 
     def likeness(ridge: float) -> float:
-        learnt = ContentMap.learn(content[shown], factors[shown], ridge)
+        learnt = ContentRegression.learn(content[shown], factors[shown], ridge)
         return float((learnt(content[hidden]) * factors[hidden]).sum(axis=1).mean())
 
     return max(settings.cold_ridges, key=likeness)
@@ -55,13 +62,13 @@ def choose_ridge(content: Floats, factors: Floats, settings: RecommenderSettings
 
 def directions(content: Floats, dimensions: int) -> Floats:
     """Content turned into its main directions, (i, d): the factors where nobody has acted on any item yet."""
-    _, vectors = np.linalg.eigh(content.T @ content)
-    kept = content @ vectors[:, ::-1][:, :dimensions]
-    return unit(np.pad(kept, ((0, 0), (0, max(0, dimensions - kept.shape[1])))))
+    _, vectors = principal_directions(content.T @ content)
+    kept = content @ vectors[:, :dimensions]
+    return unit_rows(np.pad(kept, ((0, 0), (0, max(0, dimensions - kept.shape[1])))))
 
 
 def choose_length(
-    elsa: Factors, content: Floats, validation: Csr, ridge: float, settings: RecommenderSettings
+    elsa: ItemFactors, content: Floats, validation: Csr, ridge: float, settings: RecommenderSettings
 ) -> float:
     """How long guessed rows are beside unit rows that were learnt, so that neither crowds the other out.
 
@@ -69,24 +76,24 @@ def choose_length(
     the length of best NDCG@100 over all items is taken, the shortest of equal ones.
     """
     hidden = np.random.default_rng(settings.seed).random(len(content)) < COLD_SHARE
-    learnt = ContentMap.learn(content[~hidden], elsa.matrix[~hidden], ridge)
+    learnt = ContentRegression.learn(content[~hidden], elsa.matrix[~hidden], ridge)
     history, held_out = rows_with_items(*hold_out(validation, settings.held_out_share, settings.seed))
     shown = Csr(history.multiply(~hidden[None, :]))
 
     def quality(length: float) -> float:
         matrix = np.where(hidden[:, None], length * learnt(content), elsa.matrix)
-        return mean_ndcg(scorer(matrix), shown, held_out, settings.dimensions)
+        return mean_ndcg_100(factor_scorer(matrix), shown, held_out, settings.dimensions)
 
     return max(sorted(settings.cold_lengths), key=quality)
 
 
 def complete(
-    elsa: Factors,
+    elsa: ItemFactors,
     item_ids: NDArray[np.object_],
     content: Floats,
     validation: Csr,
     settings: RecommenderSettings,
-) -> tuple[Factors, dict[str, float]]:
+) -> tuple[ItemFactors, dict[str, float]]:
     """ELSA's factors where there are any, guesses elsewhere, in the order of `item_ids`; and what was chosen.
 
     content: (i, c). validation: users × items.
@@ -97,7 +104,7 @@ def complete(
         return replace(known, matrix=directions(content, settings.dimensions)), {}
     ridge = choose_ridge(content[warm], known.matrix[warm], settings)
     length = choose_length(elsa.over(item_ids[warm]), content[warm], validation[:, warm], ridge, settings)
-    learnt = ContentMap.learn(content[warm], known.matrix[warm], ridge)
+    learnt = ContentRegression.learn(content[warm], known.matrix[warm], ridge)
     matrix = length * learnt(content)
     matrix[warm] = known.matrix[warm]
     return replace(known, matrix=matrix, content=learnt), {"ridge": ridge, "cold_length": length}
@@ -110,7 +117,7 @@ def judge(
     content: Floats,
     is_hidden: NDArray[np.bool_],
     settings: RecommenderSettings,
-    compute: Compute = LAPTOP,
+    compute: ComputeSettings = LAPTOP,
 ) -> dict[str, float]:
     """Hide some of the items from ELSA's training and rank them for test users by their content.
 
@@ -126,7 +133,7 @@ def judge(
     elsa = settings.model_copy(update={"neighbours": 0})
     factors = fit(train[:, shown], validation[:, shown], elsa, None, compute).factors
     ridge = choose_ridge(content[shown], factors, settings)
-    guessed = ContentMap.learn(content[shown], factors, ridge)(content[hidden])
+    guessed = ContentRegression.learn(content[shown], factors, ridge)(content[hidden])
     users = history[kept]
     counts = np.asarray((train[:, hidden] > 0).sum(axis=0), np.float32).ravel()
     ways: dict[str, Score] = {
@@ -156,20 +163,21 @@ def main(
     item_factors: Output,
     metrics: Output,
     settings: RecommenderSettings,
-    compute: Compute = LAPTOP,
+    compute: ComputeSettings = LAPTOP,
+    catalogue_settings: CatalogueSettings = DEFAULTS,
 ) -> Counts:
     """Write factors of all items of the catalogue, and measure how well guessed ones serve test users."""
     item_ids = read_items(catalogue)["item_id"].to_numpy(object)
-    trained = Factors.load(elsa)
-    text = unit(np.load(item_vectors))
+    trained = ItemFactors.load(elsa)
+    text = unit_rows(np.load(item_vectors))
     if len(text) != len(item_ids):
         raise RecommenderError(
             f"{item_vectors}: {len(text)} vectors for {len(item_ids)} items. Run the stage encode again."
         )
     warm = np.isin(item_ids, trained.item_ids)
     content = np.hstack([text, film_features(film_vectors, item_ids, warm)])
-    interactions = read(catalogue, settings)
-    parts = [interactions.of(users_of(split, part)) for part in ("train", "validation", "test")]
+    interactions = read_interaction_matrix(catalogue, catalogue_settings.minimum_rating)
+    parts = [interactions.of(read_users(split, part)) for part in ("train", "validation", "test")]
     factors, chosen = complete(trained, item_ids, content, parts[1], settings)
     factors.save(item_factors)
     users = [rows_with_items(part[:, np.flatnonzero(warm)])[0] for part in parts]

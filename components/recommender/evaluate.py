@@ -7,27 +7,32 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from components.recommender.factors import Factors
-from components.recommender.interactions import (
+from components.catalogue.held_out import read_users
+from components.catalogue.settings import DEFAULTS, CatalogueSettings
+from components.core.ranking_metrics import bootstrap_interval
+from components.core.stage import Counts, Input, Output, stage
+from components.recommender.factors import ItemFactors
+from components.recommender.interaction_matrix import (
     Csr,
-    Floats,
-    Interactions,
+    InteractionMatrix,
     hold_out,
     hold_out_last,
+    read_interaction_matrix,
     rows_with_items,
 )
-from components.recommender.metrics import Score, coverage, interval, novelty, per_user, popularity_lift, rank
+from components.recommender.metrics import (
+    coverage,
+    factor_scorer,
+    novelty,
+    per_user,
+    popularity_lift,
+    popularity_scorer,
+    rank,
+)
 from components.recommender.settings import RecommenderSettings
-from components.recommender.train import read, scorer, users_of
-from components.stage import Counts, Input, Output, stage
 
 FIRST = 20
 MODELS = {"": "ELSA and sparse part", "elsa_": "ELSA alone", "popularity_": "popularity"}
-
-
-def popularity_scorer(popularity: Floats) -> Score:
-    """The same scores for everybody."""
-    return lambda rows: np.tile(popularity, (rows.shape[0], 1))
 
 
 def summarise(
@@ -36,13 +41,15 @@ def summarise(
     """Mean of each metric over users, with its 95 % interval."""
     summary: dict[str, float] = {}
     for name, per in values.items():
-        low, high = interval(per, settings.bootstrap_samples, settings.seed) if len(per) else (0.0, 0.0)
+        low, high = (
+            bootstrap_interval(per, settings.bootstrap_samples, settings.seed) if len(per) else (0.0, 0.0)
+        )
         mean = float(per.mean()) if len(per) else 0.0
         summary |= {f"{prefix}{name}": mean, f"{prefix}{name}_low": low, f"{prefix}{name}_high": high}
     return {name: round(value, 6) for name, value in summary.items()}
 
 
-def beyond_accuracy(factors: Factors, history: Csr, batch_users: int) -> dict[str, float]:
+def beyond_accuracy(factors: ItemFactors, history: Csr, batch_users: int) -> dict[str, float]:
     """Coverage, novelty and popularity lift of the first 20 items of each user."""
     ranked = rank(factors.predict, history, FIRST, batch_users)
     report = {
@@ -79,7 +86,7 @@ def test_table(
 
 
 def tested(
-    interactions: Interactions, users: list[str], settings: RecommenderSettings
+    interactions: InteractionMatrix, users: list[str], settings: RecommenderSettings
 ) -> tuple[NDArray[Any], Csr, Csr]:
     """Test users who have two items at least: ids, histories and held-out parts."""
     chosen = np.flatnonzero(np.isin(interactions.user_ids, np.asarray(users, dtype=object)))
@@ -89,7 +96,7 @@ def tested(
 
 
 def last_out(
-    factors: Factors, interactions: Interactions, users: list[str], settings: RecommenderSettings
+    factors: ItemFactors, interactions: InteractionMatrix, users: list[str], settings: RecommenderSettings
 ) -> dict[str, float]:
     """How well each test user's last item is found from those before it; nothing where no times are known."""
     matrix = interactions.matrix
@@ -111,17 +118,18 @@ def main(
     metrics: Output,
     plot: Output,
     settings: RecommenderSettings,
+    catalogue_settings: CatalogueSettings = DEFAULTS,
 ) -> Counts:
     """Measure recall@20, recall@50 and NDCG@100 of what is published, of ELSA alone and of popularity.
 
     A held-out item that the training has never met counts as a miss.
     """
-    interactions = read(catalogue, settings)
-    users, history, held_out = tested(interactions, users_of(split, "test"), settings)
-    factors = Factors.load(elsa).over(interactions.item_ids)
+    interactions = read_interaction_matrix(catalogue, catalogue_settings.minimum_rating)
+    users, history, held_out = tested(interactions, read_users(split, "test"), settings)
+    factors = ItemFactors.load(elsa).over(interactions.item_ids)
     scores = {
         "": factors.predict,
-        "elsa_": scorer(factors.matrix),
+        "elsa_": factor_scorer(factors.matrix),
         "popularity_": popularity_scorer(factors.popularity),
     }
     values = {name: per_user(score, history, held_out, settings.dimensions) for name, score in scores.items()}
@@ -129,7 +137,7 @@ def main(
     for name, value in values.items():
         report |= summarise(value, name, settings)
     report |= by_history(values[""]["ndcg_100"], history, settings)
-    report |= last_out(factors, interactions, users_of(split, "test"), settings)
+    report |= last_out(factors, interactions, read_users(split, "test"), settings)
     report |= beyond_accuracy(factors, history, settings.dimensions)
     test_table(users, interactions.item_ids, (history, held_out), values[""]["ndcg_100"]).to_parquet(
         test_users, index=False

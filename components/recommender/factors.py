@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from components.recommender.content_map import ContentMap
-from components.recommender.interactions import Csr, Floats, Indices
+from components.recommender.content_regression import ContentRegression
+from components.recommender.interaction_matrix import Csr, Floats, Indices
 from components.recommender.settings import RecommenderError
 
 CSR_ARRAYS = ("data", "indices", "indptr")
@@ -21,7 +21,7 @@ TYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int64}
 
 
 @dataclass(frozen=True)
-class Factors:
+class ItemFactors:
     """Rows of length 1 where they were learnt, shorter where they are guessed, in the order of `item_ids`.
 
     matrix: (i, d). interactions: training users who liked the item, (i,). cold: whether the row is a guess from
@@ -34,10 +34,10 @@ class Factors:
     interactions: NDArray[np.int64]
     cold: NDArray[np.bool_]
     neighbours: Csr | None = None
-    content: ContentMap | None = None
+    content: ContentRegression | None = None
 
     @classmethod
-    def load(cls, folder: Path) -> "Factors":
+    def load(cls, folder: Path) -> "ItemFactors":
         """Map `factors.safetensors` and read `items.parquet`; all processes share the pages.
 
         Raises RecommenderError when one is missing or they do not fit each other.
@@ -70,7 +70,7 @@ class Factors:
         columns = {"item_id": self.item_ids, "interactions": self.interactions, "cold": self.cold}
         pd.DataFrame(columns).astype({"item_id": "str"}).to_parquet(folder / "items.parquet", index=False)
 
-    def over(self, item_ids: NDArray[Any]) -> "Factors":
+    def over(self, item_ids: NDArray[Any]) -> "ItemFactors":
         """The same over other items, in their order; an item unknown here gets zeros and counts as cold."""
         rows = pd.Index(self.item_ids).get_indexer(pd.Index(item_ids))
         known = np.flatnonzero(rows >= 0)
@@ -79,11 +79,11 @@ class Factors:
         matrix[known], interactions[known] = self.matrix[rows[known]], self.interactions[rows[known]]
         cold[known] = self.cold[rows[known]]
         if self.neighbours is None:
-            return Factors(item_ids, matrix, interactions, cold)
+            return ItemFactors(item_ids, matrix, interactions, cold)
         place = Csr(
             (np.ones(len(known), np.float32), (known, rows[known])), shape=(len(rows), len(self.item_ids))
         )
-        return Factors(item_ids, matrix, interactions, cold, Csr(place @ self.neighbours @ place.T))
+        return ItemFactors(item_ids, matrix, interactions, cold, Csr(place @ self.neighbours @ place.T))
 
     @cached_property
     def rows(self) -> dict[str, int]:
@@ -169,7 +169,7 @@ def _neighbours(arrays: dict[str, Any]) -> Csr | None:
     return Csr(tuple(arrays[f"neighbours_{part}"] for part in CSR_ARRAYS), shape=(items, items))
 
 
-def _content(arrays: dict[str, Any]) -> ContentMap | None:
+def _content(arrays: dict[str, Any]) -> ContentRegression | None:
     if "content_weights" not in arrays:
         return None
-    return ContentMap(arrays["content_weights"], arrays["content_offset"])
+    return ContentRegression(arrays["content_weights"], arrays["content_offset"])

@@ -1,4 +1,4 @@
-"""How well ranked items meet held-out ones: recall@k and NDCG@k as in Liang et al. (2018), and their intervals."""
+"""How well ranked items meet held-out ones: recall@k and NDCG@k as in Liang et al. (2018), coverage and novelty."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.recommender.interactions import Csr, Indices
+from components.core.ranking_metrics import ndcg, recall
+from components.recommender.interaction_matrix import Csr, Indices
 
 Floats = NDArray[np.floating[Any]]
 Score = Callable[[Csr], Floats]
@@ -52,18 +53,16 @@ def hits(ranked: Indices, held_out: Csr) -> NDArray[np.bool_]:
     return found
 
 
-def recall(hit: NDArray[np.bool_], held_out: Csr, k: int) -> NDArray[np.float64]:
+def recall_per_user(hit: NDArray[np.bool_], held_out: Csr, k: int) -> NDArray[np.float64]:
     """Recall@k of each user: hits among the first k over min(k, held-out items)."""
-    most = np.minimum(k, np.diff(held_out.indptr))
-    return np.asarray(hit[:, :k].sum(axis=1) / np.maximum(most, 1), dtype=np.float64)
+    relevant = np.minimum(k, np.diff(held_out.indptr))
+    return np.asarray(recall(hit[:, :k], relevant), dtype=np.float64)
 
 
-def ndcg(hit: NDArray[np.bool_], held_out: Csr, k: int) -> NDArray[np.float64]:
+def ndcg_per_user(hit: NDArray[np.bool_], held_out: Csr, k: int) -> NDArray[np.float64]:
     """NDCG@k of each user with binary relevance."""
-    discount = 1 / np.log2(np.arange(2, k + 2))
-    ideal = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(k, np.diff(held_out.indptr))]
-    gained = hit[:, :k] @ discount[: hit[:, :k].shape[1]]
-    return np.asarray(gained / np.where(ideal > 0, ideal, 1), dtype=np.float64)
+    ideal = np.arange(k) < np.diff(held_out.indptr)[:, None]
+    return np.asarray(ndcg(hit[:, :k].astype(float), ideal.astype(float)), dtype=np.float64)
 
 
 def coverage(ranked: Indices, trained: int) -> float:
@@ -84,23 +83,31 @@ def popularity_lift(ranked: Indices, history: Csr, popularity: Floats) -> float:
     return float(popularity[ranked[ranked >= 0]].mean()) / had if had and (ranked >= 0).any() else 0.0
 
 
-def resampled_means(values: NDArray[np.float64], samples: int, seed: int) -> NDArray[np.float64]:
-    """Means of values (n,) drawn anew with replacement, (samples,): the bootstrap of Efron (1979)."""
-    draw = np.random.default_rng(seed)
-    return np.array([values[draw.integers(0, len(values), len(values))].mean() for _ in range(samples)])
-
-
-def interval(values: NDArray[np.float64], samples: int, seed: int) -> tuple[float, float]:
-    """The 95 % bootstrap interval of the mean over users."""
-    low, high = np.percentile(resampled_means(values, samples, seed), [2.5, 97.5])
-    return float(low), float(high)
-
-
 def per_user(score: Score, history: Csr, held_out: Csr, batch_users: int) -> dict[str, NDArray[np.float64]]:
     """Recall@20, recall@50 and NDCG@100 of each user, (u,) each."""
     hit = hits(rank(score, history, 100, batch_users), held_out)
     return {
-        "recall_20": recall(hit, held_out, 20),
-        "recall_50": recall(hit, held_out, 50),
-        "ndcg_100": ndcg(hit, held_out, 100),
+        "recall_20": recall_per_user(hit, held_out, 20),
+        "recall_50": recall_per_user(hit, held_out, 50),
+        "ndcg_100": ndcg_per_user(hit, held_out, 100),
     }
+
+
+def factor_scorer(factors: Floats, neighbours: Csr | None = None) -> Score:
+    """The prediction xAAᵀ + xS; what is in x is masked when ranked, so ELSA's −x makes no difference."""
+    if neighbours is None:
+        return lambda rows: (rows @ factors) @ factors.T
+    return lambda rows: (rows @ factors) @ factors.T + (rows @ neighbours).toarray()
+
+
+def mean_ndcg_100(score: Score, history: Csr, held_out: Csr, batch_users: int) -> float:
+    """NDCG@100 over users; 0 where there are none."""
+    if held_out.shape[0] == 0:
+        return 0.0
+    ranked = rank(score, history, 100, batch_users)
+    return float(ndcg_per_user(hits(ranked, held_out), held_out, 100).mean())
+
+
+def popularity_scorer(popularity: Floats) -> Score:
+    """The same scores for everybody."""
+    return lambda rows: np.tile(popularity, (rows.shape[0], 1))

@@ -1,8 +1,11 @@
 """Settings of the recommender room, read from `conf/recommender.yaml`."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
-from components.stage import Settings, TandemError
+from components.core.errors import TandemError
+from components.core.settings import Settings
 
 
 class RecommenderError(TandemError):
@@ -12,7 +15,12 @@ class RecommenderError(TandemError):
 class RecommenderSettings(Settings):
     """How ELSA is trained and judged."""
 
-    minimum_rating: float = Field(4.0, ge=0, description="Ratings below it do not count as liking")
+    conf_file = "recommender.yaml"
+    renamed_keys: ClassVar = {
+        "blends": "sparse_weights",
+        "minimum_rating": "minimum_rating in conf/catalogue.yaml",
+    }
+
     dimensions: int = Field(128, ge=2, le=4096, description="Length of an item's factors")
     learning_rate: float = Field(0.03, gt=0, le=1, description="Learning rate of Adam")
     batch_size: int = Field(64, ge=1, description="Users a step")
@@ -24,7 +32,7 @@ class RecommenderSettings(Settings):
         50, ge=0, description="Items that predict each item in the sparse part; 0 for none"
     )
     neighbour_ridge: float = Field(0.3, gt=0, description="Penalty of their weights")
-    blends: tuple[float, ...] = Field(
+    sparse_weights: tuple[float, ...] = Field(
         (1.0, 3.0, 10.0, 30.0, 100.0), min_length=1, description="Shares of the sparse part tried beside ELSA"
     )
     held_out_share: float = Field(

@@ -6,7 +6,6 @@ They choose the epoch of ELSA that is kept and how much the sparse part counts.
 import logging
 import warnings
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -19,27 +18,27 @@ from pytorch_lightning.loggers import MLFlowLogger
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from components.catalogue.tables import interaction_parts, read_items
-from components.compute import LAPTOP, Compute
-from components.ranks import machines, processes, spread
+from components.catalogue.held_out import read_users
+from components.catalogue.settings import DEFAULTS, CatalogueSettings
+from components.core.compute import LAPTOP, ComputeSettings
+from components.core.distributed import count_machines, count_processes, run_distributed
+from components.core.stage import Counts, Input, Output, stage
 from components.recommender.elsa import Elsa, UserBatches
-from components.recommender.factors import Factors
-from components.recommender.interactions import (
+from components.recommender.factors import ItemFactors
+from components.recommender.interaction_matrix import (
     Csr,
     Floats,
-    Interactions,
-    collect_parts,
     hold_out,
+    read_interaction_matrix,
     rows_with_items,
 )
-from components.recommender.metrics import Score, hits, ndcg, rank
-from components.recommender.neighbours import fit_neighbours
+from components.recommender.metrics import factor_scorer, mean_ndcg_100
 from components.recommender.settings import RecommenderSettings
-from components.stage import Counts, Input, Output, stage
+from components.recommender.sparse_neighbours import fit_neighbours
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedElsa:
     """Factors (i, d) of the best epoch, the sparse part (i, i) if there is one, and what each epoch came to."""
 
     factors: Floats
@@ -47,21 +46,6 @@ class Trained:
     history: pd.DataFrame = field(
         default_factory=lambda: pd.DataFrame(columns=["epoch", "validation_ndcg_100", "loss"])
     )
-
-
-def scorer(factors: Floats, neighbours: Csr | None = None) -> Score:
-    """The prediction xAAᵀ + xS; what is in x is masked when ranked, so ELSA's −x makes no difference."""
-    if neighbours is None:
-        return lambda rows: (rows @ factors) @ factors.T
-    return lambda rows: (rows @ factors) @ factors.T + (rows @ neighbours).toarray()
-
-
-def mean_ndcg(score: Score, history: Csr, held_out: Csr, batch_users: int) -> float:
-    """NDCG@100 over users; 0 where there are none."""
-    if held_out.shape[0] == 0:
-        return 0.0
-    ranked = rank(score, history, 100, batch_users)
-    return float(ndcg(hits(ranked, held_out), held_out, 100).mean())
 
 
 class BestEpoch(pl.Callback):  # type: ignore[misc]
@@ -94,7 +78,7 @@ class BestEpoch(pl.Callback):  # type: ignore[misc]
         """Add an epoch to the curve and to the run that is tracked, and keep its factors if they are the best."""
         epoch = trainer.current_epoch
         factors = model.factors().detach().cpu().numpy()
-        value = mean_ndcg(scorer(factors), self.users, self.held_out, self.settings.dimensions)
+        value = mean_ndcg_100(factor_scorer(factors), self.users, self.held_out, self.settings.dimensions)
         self.curve.append({"epoch": epoch, "validation_ndcg_100": round(value, 6), "loss": round(lost, 6)})
         if value > self.best_ndcg or self.held_out.shape[0] == 0:
             self.best_ndcg, self.best_epoch, self.best = value, epoch, factors
@@ -113,18 +97,18 @@ def fit(
     validation: Csr,
     settings: RecommenderSettings,
     start: Floats | None = None,
-    compute: Compute = LAPTOP,
-) -> Trained:
+    compute: ComputeSettings = LAPTOP,
+) -> TrainedElsa:
     """Train on users (u, i); every column of `users` must have an interaction.
 
     validation: (u', i), whose rows are split into a history and a held-out part. start: factors (i, d) to start from.
     """
     if users.nnz == 0:
-        return Trained(np.zeros((users.shape[1], settings.dimensions), np.float32))
+        return TrainedElsa(np.zeros((users.shape[1], settings.dimensions), np.float32))
     history, held_out = rows_with_items(*hold_out(validation, settings.held_out_share, settings.seed))
-    factors, curve = spread(compute, learn, users, history, held_out, settings, start, _logger())
+    factors, curve = run_distributed(compute, learn, users, history, held_out, settings, start, _logger())
     neighbours = fit_beside(factors, users, history, held_out, settings) if settings.neighbours else None
-    return Trained(factors, neighbours, pd.DataFrame(curve))
+    return TrainedElsa(factors, neighbours, pd.DataFrame(curve))
 
 
 def learn(
@@ -151,9 +135,11 @@ def fit_beside(
     neighbours = fit_neighbours(users, settings.neighbours, settings.neighbour_ridge, settings.dimensions)
 
     def quality(share: float) -> float:
-        return mean_ndcg(scorer(factors, neighbours * share), history, held_out, settings.dimensions)
+        return mean_ndcg_100(
+            factor_scorer(factors, neighbours * share), history, held_out, settings.dimensions
+        )
 
-    return Csr(neighbours * np.float32(max(settings.blends, key=quality)))
+    return Csr(neighbours * np.float32(max(settings.sparse_weights, key=quality)))
 
 
 def start_from(factors: Floats, rows: NDArray[np.int64], seed: int) -> Floats:
@@ -175,9 +161,9 @@ def _trainer(settings: RecommenderSettings, best: BestEpoch, logger: MLFlowLogge
     return pl.Trainer(
         max_epochs=settings.epochs,
         callbacks=[best],
-        devices=processes() // machines(),
-        num_nodes=machines(),
-        strategy="ddp" if processes() > 1 else "auto",
+        devices=count_processes() // count_machines(),
+        num_nodes=count_machines(),
+        strategy="ddp" if count_processes() > 1 else "auto",
         logger=logger,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -191,18 +177,6 @@ def _logger() -> MLFlowLogger | bool:
     return MLFlowLogger(run_id=run.info.run_id, tracking_uri=mlflow.get_tracking_uri()) if run else False
 
 
-def users_of(split: Path, part: str) -> list[str]:
-    """Users of a part of the split: train, validation or test."""
-    table = pd.read_parquet(split)
-    return [str(user) for user in table.loc[table["part"] == part, "user_id"]]
-
-
-def read(catalogue: Path, settings: RecommenderSettings) -> Interactions:
-    """Usable interactions of the catalogue's users with its items, in the items' order."""
-    items = read_items(catalogue)["item_id"].tolist()
-    return collect_parts(interaction_parts(catalogue), items, settings.minimum_rating)
-
-
 @stage(RecommenderSettings, tracked=True)
 def main(
     catalogue: Input,
@@ -210,18 +184,19 @@ def main(
     elsa: Output,
     plot: Output,
     settings: RecommenderSettings,
-    compute: Compute = LAPTOP,
+    compute: ComputeSettings = LAPTOP,
+    catalogue_settings: CatalogueSettings = DEFAULTS,
 ) -> Counts:
     """Train ELSA and write the factors of every item that a training user liked."""
-    interactions = read(catalogue, settings)
-    users = interactions.of(users_of(split, "train"))
+    interactions = read_interaction_matrix(catalogue, catalogue_settings.minimum_rating)
+    users = interactions.of(read_users(split, "train"))
     met = np.asarray((users > 0).sum(axis=0), dtype=np.int64).ravel()
     warm = np.flatnonzero(met)
     trained = fit(
-        users[:, warm], interactions.of(users_of(split, "validation"))[:, warm], settings, None, compute
+        users[:, warm], interactions.of(read_users(split, "validation"))[:, warm], settings, None, compute
     )
     cold = np.zeros(len(warm), dtype=bool)
-    factors = Factors(interactions.item_ids[warm], trained.factors, met[warm], cold, trained.neighbours)
+    factors = ItemFactors(interactions.item_ids[warm], trained.factors, met[warm], cold, trained.neighbours)
     factors.save(elsa)
     trained.history.to_csv(plot, index=False)
     best = trained.history["validation_ndcg_100"].max() if len(trained.history) else 0.0

@@ -9,20 +9,20 @@ from fastapi import APIRouter, Depends, FastAPI, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from components.bundle.load import Bundle
+from components.bundle.bundle import Bundle
 from components.serving import metrics
-from components.serving.answers import answers, health
-from components.serving.change_log import ChangeLog
-from components.serving.database import open_database
-from components.serving.door import BodyLimit, Door
-from components.serving.faults import READS, add_faults
-from components.serving.model import Model
-from components.serving.page import Page, pages
-from components.serving.people import people
-from components.serving.reports import reports
+from components.serving.auth import Authorizer, BodyLimit
+from components.serving.errors import READS, add_faults
+from components.serving.replica import Replica
+from components.serving.routes.answers import answers, health
+from components.serving.routes.changes import BATCH, writes
+from components.serving.routes.page import Page, pages
+from components.serving.routes.reports import reports
+from components.serving.routes.users import people
 from components.serving.service import Champion, Service
 from components.serving.settings import ServingSettings
-from components.serving.writes import BATCH, writes
+from components.serving.storage.change_log import ChangeLog
+from components.serving.storage.database import open_database
 
 STATIC = Path(__file__).parent / "static"
 
@@ -35,8 +35,8 @@ def create_app(
     Raises ServiceError where the database cannot be opened.
     """
     log = ChangeLog(open_database(settings.change_log))
-    service = Service(Model(bundle, log, version), settings, champion)
-    door, page = Door(service), Page(service)
+    service = Service(Replica(bundle, log, version), settings, champion)
+    door, page = Authorizer(service), Page(service)
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
@@ -55,7 +55,7 @@ def create_app(
     app.state.service = service
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(BodyLimit, most=settings.maximum_body_bytes, streams=frozenset({BATCH}))
-    app.add_middleware(Measured)
+    app.add_middleware(RequestMetrics)
     add_faults(app, page.notice)
     for router in (
         answers(service, door),
@@ -70,7 +70,7 @@ def create_app(
     return app
 
 
-def _metrics(door: Door) -> APIRouter:
+def _metrics(door: Authorizer) -> APIRouter:
     router = APIRouter(dependencies=[Depends(door.requires("read"))])
 
     @router.get("/metrics", responses=READS, response_class=Response)
@@ -81,7 +81,7 @@ def _metrics(door: Door) -> APIRouter:
     return router
 
 
-class Measured:
+class RequestMetrics:
     """Measures the time of every request by its route, so that an address that was made up is no series of its own."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector
 
 if TYPE_CHECKING:
-    from components.serving.model import Model
+    from components.serving.replica import Replica
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 REQUESTS = Histogram(
@@ -36,11 +36,11 @@ def timed(step: str) -> Iterator[None]:
     STEPS.labels(step).observe(perf_counter() - started)
 
 
-def observe(model: "Model") -> None:
+def observe(model: "Replica") -> None:
     """Tell what a model holds now."""
-    ITEMS.set(len(model.bundle.shelf))
+    ITEMS.set(len(model.bundle.items))
     APPLIED.set(model.applied)
-    DELTA.set(model.bundle.text.delta)
+    DELTA.set(model.bundle.text_index.delta)
     VERSION.set(float(model.version or 0))
 
 

@@ -8,15 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
 
-from components.bundle.answers import Answer, answer
-from components.bundle.load import Bundle
-from components.bundle.question import Query, ask, is_quick
-from components.index.live import merge
+from components.bundle.bundle import Bundle
+from components.bundle.query import Answer, Query
+from components.index.live_index import merge
 from components.serving import metrics
-from components.serving.blocked_queries import BlockedCounts
-from components.serving.change_log import ChangeLog, Entry
-from components.serving.model import Model
+from components.serving.replica import Replica
 from components.serving.settings import ServingSettings
+from components.serving.storage.blocked_queries import BlockedCounts
+from components.serving.storage.change_log import ChangeLog, LogEntry
 
 Champion = Callable[[], tuple[str, Callable[[], Path]] | None]
 SILENCE_SECONDS = 1.0
@@ -24,7 +23,7 @@ told = logging.getLogger("tandem.serving")
 
 
 @dataclass(frozen=True)
-class Refused:
+class RefusedVersion:
     """A version that could not be served, and why; the one before it still is."""
 
     version: str
@@ -38,53 +37,52 @@ class Service:
     ever.
     """
 
-    def __init__(self, model: Model, settings: ServingSettings, champion: Champion | None = None) -> None:
-        self.model, self.settings, self.champion = model, settings, champion
-        self.blocked = BlockedCounts(model.log.engine)
-        self.refused: Refused | None = None
+    def __init__(self, replica: Replica, settings: ServingSettings, champion: Champion | None = None) -> None:
+        self.replica, self.settings, self.champion = replica, settings, champion
+        self.blocked = BlockedCounts(replica.log.engine)
+        self.refused: RefusedVersion | None = None
         self.registry_fault: str | None = None
         self._silent_until = 0.0
-        self._waiting: list[tuple[str, Sequence[Entry], asyncio.Future[int]]] = []
+        self._waiting: list[tuple[str, Sequence[LogEntry], asyncio.Future[int]]] = []
         self._writing: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def log(self) -> ChangeLog:
         """The changes since the bundle."""
-        return self.model.log
+        return self.replica.log
 
-    async def current(self) -> Bundle:
-        """The bundle as it is after every change that was acknowledged before this was asked.
+    async def current(self) -> Replica:
+        """Return the replica after every change that was acknowledged before this was asked.
 
-        A database that does not answer leaves it as it was: readers are answered, and the fault is told.
+        A database that does not answer leaves it as it was: readers are answered, and the error is reported.
         """
-        model = self.model
-        await self._follow(model)
-        return model.bundle
+        replica = self.replica
+        await self._follow(replica)
+        return replica
 
     async def answer(self, query: Query) -> Answer:
-        """Answer a query by one model, the one that was there when it came."""
-        model = self.model
-        await self._follow(model)
+        """Answer a query by one model, the one that was served when it came."""
+        replica = await self.current()
+        searcher = replica.searcher
         with metrics.timed("understand"):
-            quick = is_quick(model.bundle, query)
-            question = (
-                ask(model.bundle, query) if quick else await asyncio.to_thread(ask, model.bundle, query)
-            )
-        if not quick:
-            await self._follow(model)
+            is_parsed = searcher.is_parsed(query)
+            # Only encoding is slow enough to leave the event loop for
+            parsed = searcher.parse(query) if is_parsed else await asyncio.to_thread(searcher.parse, query)
+        if not is_parsed:
+            await self._follow(replica)
         with metrics.timed("rank"):
-            found = answer(model.bundle, question)
-        if question.blocked:
-            metrics.BLOCKED.labels(question.blocked).inc()
-            self.blocked.add(question.blocked)
-        return found
+            answer = searcher.answer(parsed)
+        if parsed.blocked:
+            metrics.BLOCKED.labels(parsed.blocked).inc()
+            self.blocked.add(parsed.blocked)
+        return answer
 
-    async def _follow(self, model: Model) -> None:
+    async def _follow(self, replica: Replica) -> None:
         if monotonic() < self._silent_until:
             return
         try:
-            await model.catch_up()
+            await replica.catch_up()
         except Exception as fault:
             self._silent_until = monotonic() + SILENCE_SECONDS
             metrics.LOG_FAULTS.inc()
@@ -95,7 +93,7 @@ class Service:
         """Whether the change log answered when it was last asked."""
         return monotonic() >= self._silent_until
 
-    async def write(self, key_name: str, entries: Sequence[Entry]) -> int:
+    async def write(self, key_name: str, entries: Sequence[LogEntry]) -> int:
         """Put entries into the log and take them; writers who come at once are written at once.
 
         Returns the sequence of the last, which is on the disk and in the next answer of every worker then.
@@ -105,7 +103,7 @@ class Service:
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
         sequence = await asyncio.shield(done)
-        await self.model.catch_up()
+        await self.replica.catch_up()
         return sequence
 
     async def _write(self) -> None:
@@ -124,8 +122,8 @@ class Service:
 
     async def start(self) -> None:
         """Take what the log holds, then watch the registry and the size of the delta."""
-        await self.model.catch_up()
-        metrics.observe(self.model)
+        await self.replica.catch_up()
+        metrics.observe(self.replica)
         loops: list[Callable[[], Awaitable[None]]] = [self.merge, self.count_blocked]
         loops += [self.watch] if self.champion else []
         self._tasks = [asyncio.create_task(self._again(loop)) for loop in loops]
@@ -144,7 +142,7 @@ class Service:
 
     async def _again(self, step: Callable[[], Awaitable[None]]) -> None:
         while True:
-            await asyncio.sleep(self.settings.watch_seconds)
+            await asyncio.sleep(self.settings.poll_seconds)
             try:
                 await step()
             except Exception:
@@ -163,7 +161,7 @@ class Service:
         except Exception as fault:
             self.registry_fault = str(fault)
             return
-        if found is None or found[0] == self.model.version:
+        if found is None or found[0] == self.replica.version:
             self.refused = None
             return
         version, fetch = found
@@ -171,23 +169,23 @@ class Service:
             return
         try:
             bundle = await asyncio.to_thread(lambda: Bundle.load(fetch()))
-            model = Model(bundle, self.log, version)
-            await model.catch_up()
+            replica = Replica(bundle, self.log, version)
+            await replica.catch_up()
         except Exception as fault:
-            self.refused = Refused(version, str(fault).splitlines()[0])
+            self.refused = RefusedVersion(version, str(fault).splitlines()[0])
             told.error("Version %s is not served: %s", version, fault)
             metrics.REFUSED.inc()
             return
-        self.model, self.refused = model, None
+        self.replica, self.refused = replica, None
         metrics.SWAPPED.inc()
-        metrics.observe(model)
+        metrics.observe(replica)
 
     async def merge(self) -> None:
         """Grow new trees where many rows lie beside the old ones, and change to them between two answers."""
-        bundle = self.model.bundle
-        for name, segment in (("text", bundle.text), ("taste", bundle.taste)):
+        bundle = self.replica.bundle
+        for name, segment in (("text", bundle.text_index), ("taste", bundle.factor_index)):
             if segment.is_large:
                 with TemporaryDirectory(prefix="tandem-merge-") as folder:
                     base = await asyncio.to_thread(merge, segment.base, *segment.beside(), Path(folder), name)
                 segment.rebase(base)
-                metrics.observe(self.model)
+                metrics.observe(self.replica)

@@ -1,8 +1,11 @@
 """Settings of the service, read from `conf/serving.yaml`."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
-from components.stage import Settings, TandemError
+from components.core.errors import TandemError
+from components.core.settings import Settings
 
 
 class ServiceError(TandemError):
@@ -11,6 +14,9 @@ class ServiceError(TandemError):
 
 class ServingSettings(Settings):
     """What the service accepts, from whom, and where it keeps what it was told."""
+
+    conf_file = "serving.yaml"
+    renamed_keys: ClassVar = {"watch_seconds": "poll_seconds"}
 
     maximum_query_characters: int = Field(1000, ge=1, description="Longer queries are refused")
     maximum_items: int = Field(100, ge=1, le=1000, description="Most items of one answer")
@@ -26,4 +32,4 @@ class ServingSettings(Settings):
     failures_per_minute: int = Field(20, ge=1, description="Most wrong keys a minute from one address")
     maximum_body_bytes: int = Field(1_000_000, ge=1000, description="Larger bodies are refused")
     maximum_batch_lines: int = Field(100_000, ge=1, description="Most items of one batch")
-    watch_seconds: float = Field(2.0, gt=0, description="How often the registry is asked for its champion")
+    poll_seconds: float = Field(2.0, gt=0, description="How often the registry is asked for its champion")

@@ -11,17 +11,30 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from components.compute import LAPTOP, Compute
-from components.stage import Counts, Input, Output, digest, stage
-from components.video import decode, voices
+from components.core.compute import LAPTOP, ComputeSettings
+from components.core.content_cache import Arrays
+from components.core.content_hash import hash_paths
+from components.core.stage import Counts, Input, Output, stage
 from components.video.decode import RATE, Floats, sound
-from components.video.fanout import Describe, Tell, describe_films
-from components.video.parts import Arrays, Film, Parts
+from components.video.feature_cache import FeatureCache, FilmInput
+from components.video.hdf5_store import films_of, write_film
+from components.video.networks.speaker_network import (
+    HOP,
+    WINDOW,
+    Doubles,
+    SpeakerEmbedder,
+    SpeakerNetwork,
+    triangles,
+)
 from components.video.settings import VideoSettings
-from components.video.store import films_of, write_film
-from components.video.voices import HOP, WINDOW, Doubles, Listener, Voices, triangles
+from components.video.worker_pool import Describe, Tell, describe_films
 
 FLOOR = 1e-10
+CODE = (
+    "components.video.audio_features",
+    "components.video.decode",
+    "components.video.networks.speaker_network",
+)  # what the arrays in the cache depend on
 
 
 def mel_filters(bands: int) -> Floats:
@@ -68,7 +81,7 @@ def statistics(
     return np.hstack([mean, deviation]).astype(np.float32)
 
 
-def describe(filters: Floats, network: Voices, film: Film, tell: Tell) -> Arrays:
+def describe(filters: Floats, network: SpeakerNetwork, film: FilmInput, tell: Tell) -> Arrays:
     """Audio features (s, 2 · bands) and voices (s, 256) of a film's shots, from one pass over its sound."""
 
     def heard() -> Iterator[tuple[float, Floats]]:
@@ -77,14 +90,14 @@ def describe(filters: Floats, network: Voices, film: Film, tell: Tell) -> Arrays
             yield second, block
 
     starts, ends = np.array(film.shots, dtype=np.float64).T[2:]
-    listener = Listener(network, starts, ends)
+    listener = SpeakerEmbedder(network, starts, ends)
     found = statistics(listener.through(heard()), starts, ends, filters)
     return {"audio_features": found, "voice_features": listener.features()}
 
 
 def prepare(weights: Path, bands: int) -> Describe:
     """Make the filters of a process and open its network."""
-    return partial(describe, mel_filters(bands), Voices(weights))
+    return partial(describe, mel_filters(bands), SpeakerNetwork(weights))
 
 
 @stage(VideoSettings)
@@ -94,22 +107,21 @@ def main(
     parts: Input,
     audio_features: Output,
     settings: VideoSettings,
-    compute: Compute = LAPTOP,
+    compute: ComputeSettings = LAPTOP,
 ) -> Counts:
     """Write the audio features of every film."""
     films = films_of(pd.read_parquet(shots))
     folder = weights / "voices"
-    weights_sha256 = digest([folder]) if films else ""
-    kept = Parts.of(
-        parts / "audio_features", [__file__, decode.__file__, voices.__file__], settings, ["mel_bands"],
-        weights_sha256,
-    )  # fmt: skip
+    weights_sha256 = hash_paths([folder]) if films else ""
+    cache = FeatureCache.open(
+        parts / "audio_features", modules=CODE, settings=settings, keys=["mel_bands"], weights=weights_sha256
+    )
     without = 0
     with h5py.File(audio_features, "w") as file:
         file.attrs.update(model="log-mel mean and deviation", bands=settings.mel_bands, rate=RATE)
         file.attrs.update(voice_model="ge2e-resemblyzer", weights_sha256=weights_sha256)
         ready = partial(prepare, folder, settings.mel_bands)
-        for film, answer in describe_films(films, ready, kept, settings, compute):
+        for film, answer in describe_films(films, ready, cache, settings, compute):
             features = write_film(file, film, answer).get("audio_features", np.empty(0))
             without += not np.isfinite(features).any()
     return {"films": len(films), "films_without_sound": without}

@@ -13,17 +13,24 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from components.compute import LAPTOP, Compute
-from components.stage import Counts, Input, Output, digest, stage
-from components.video import decode, i3d, networks
+from components.core.compute import LAPTOP, ComputeSettings
+from components.core.content_cache import Arrays
+from components.core.content_hash import hash_paths
+from components.core.stage import Counts, Input, Output, stage
 from components.video.decode import Frames, clips
-from components.video.fanout import Describe, Tell, describe_films
-from components.video.networks import ClipNetwork, find_network, model_of, open_network
-from components.video.parts import Arrays, Film, Parts
+from components.video.feature_cache import FeatureCache, FilmInput
+from components.video.hdf5_store import films_of, write_film
+from components.video.networks.clip_network import ClipNetwork, find_network, model_of, open_network
 from components.video.settings import VideoError, VideoSettings
-from components.video.store import films_of, write_film
+from components.video.worker_pool import Describe, Tell, describe_films
 
 SMALLER, QUALITY = 2, 75
+CODE = (
+    "components.video.clip_features",
+    "components.video.decode",
+    "components.video.networks.i3d",
+    "components.video.networks.clip_network",
+)  # what the arrays in the cache depend on
 
 
 def clip_frames(start: int, end: int, length: int, count: int) -> list[list[int]]:
@@ -48,7 +55,7 @@ def side_by_side(pictures: list[bytes]) -> NDArray[np.uint8]:
     return np.stack([np.frombuffer(picture.ljust(longest, b"\0"), dtype=np.uint8) for picture in pictures])
 
 
-def describe(network: ClipNetwork, settings: VideoSettings, film: Film, tell: Tell) -> Arrays:
+def describe(network: ClipNetwork, settings: VideoSettings, film: FilmInput, tell: Tell) -> Arrays:
     """Clips (c, d) of a film's shots, the shot of each (c,), where it begins in seconds (c,) and its middle frame."""
     wanted, owners, seconds = list[list[int]](), list[int](), list[float]()
     for shot, (start, end, start_seconds, end_seconds) in enumerate(film.shots):
@@ -92,21 +99,24 @@ def main(
     parts: Input,
     clip_features: Output,
     settings: VideoSettings,
-    compute: Compute = LAPTOP,
+    compute: ComputeSettings = LAPTOP,
 ) -> Counts:
     """Write the described clips of every film."""
     films = films_of(pd.read_parquet(shots))
     folder = find_network(settings.clip_network, weights) if films else weights
-    weights_sha256 = digest([folder]) if films else ""
-    kept = Parts.of(
-        parts / "clip_features", [__file__, decode.__file__, i3d.__file__, networks.__file__], settings,
-        ["clip_frames", "clips_per_shot"], weights_sha256,
-    )  # fmt: skip
+    weights_sha256 = hash_paths([folder]) if films else ""
+    cache = FeatureCache.open(
+        parts / "clip_features",
+        modules=CODE,
+        settings=settings,
+        keys=["clip_frames", "clips_per_shot"],
+        weights=weights_sha256,
+    )
     total = 0
     with h5py.File(clip_features, "w") as file:
         file.attrs.update(model=model_of(folder), weights_sha256=weights_sha256)
         network = partial(prepare, folder, settings)
-        for film, answer in describe_films(films, network, kept, settings, compute):
+        for film, answer in describe_films(films, network, cache, settings, compute):
             total += len(write_film(file, film, answer).get("clip_shot", ()))
     return {"films": len(films), "clips": total}
 

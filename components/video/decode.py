@@ -11,7 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from components.video.processes import Child
+from components.video.child_process import ChildProcess
 from components.video.settings import VideoError
 
 Frames = NDArray[np.uint8]
@@ -22,7 +22,7 @@ SLACK_FRAMES, SLACK_SHARE = 2, 0.02
 
 
 @dataclass(frozen=True)
-class Probe:
+class FilmProperties:
     """What a film's container promises; `frames` is 0 and `seconds` is 0 where it does not say."""
 
     fps: float
@@ -30,7 +30,7 @@ class Probe:
     seconds: float
 
 
-def probe(path: Path) -> Probe:
+def probe(path: Path) -> FilmProperties:
     """Read a film's container.
 
     Raises VideoError where it is no film, or says no frame rate.
@@ -48,7 +48,7 @@ def _open(path: Path) -> Any:
     return av.open(str(path), metadata_errors="replace")
 
 
-def _promise(film: Any) -> Probe:
+def _promise(film: Any) -> FilmProperties:
     """Frames are counted without those that an edit list hides; the length is then that of the edit."""
     stream = film.streams.video[0]
     fps = float(stream.average_rate or stream.guessed_rate or 0)
@@ -61,7 +61,7 @@ def _promise(film: Any) -> Probe:
         seconds = int(hours) * 3600 + int(minutes) * 60 + float(rest)
     else:
         seconds = (film.duration or 0) / av.time_base
-    return Probe(fps, min(stream.frames, round(seconds * fps)), seconds)
+    return FilmProperties(fps, min(stream.frames, round(seconds * fps)), seconds)
 
 
 def _decode(path: Path, kind: str) -> Iterator[tuple[float | None, Any]]:
@@ -174,7 +174,7 @@ def clips_by_decord(path: Path, wanted: list[list[int]], frames: int, seconds: f
 
     Raises VideoError where it counts other than `frames`, fails, or is not done with a clip in time.
     """
-    child = Child(_send_clips, str(path), wanted, frames)
+    child = ChildProcess(_send_clips, str(path), wanted, frames)
     try:
         for _ in wanted:
             answer: Frames | str = child.answer(seconds)

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from components.stage import Counts, Input, Output, stage
-from components.video.film_vectors import root, unit
+from components.core.linear_algebra import unit_rows
+from components.core.stage import Counts, Input, Output, stage
 from components.video.settings import VideoSettings
+from components.video.signatures import signed_root
 
 Matrix = NDArray[np.float64]
 LENGTH = 0.25
@@ -32,7 +33,11 @@ def distances(colours: Matrix, clips: Matrix, sound: Matrix, seconds: Matrix, so
     colours: (s, c), shares of pixels. clips: (s, d). sound: (s, a), NaN where there is none.
     seconds: (s, 2), start and end.
     """
-    seen = unlike(np.sqrt(colours)) + unlike(unit(root(clips))) + unlike(seconds.mean(axis=1)[:, None])
+    seen = (
+        unlike(np.sqrt(colours))
+        + unlike(unit_rows(signed_root(clips)))
+        + unlike(seconds.mean(axis=1)[:, None])
+    )
     heard = unlike(sound)
     weight = sound_weight * np.isfinite(heard)
     return (seen + weight * np.nan_to_num(heard)) / (3 + weight)
@@ -77,9 +82,13 @@ def find_scenes(
     means = np.stack([features[owner == shot].mean(axis=0) for shot in range(len(film))])
     seconds = film[["start_seconds", "end_seconds"]].to_numpy()
     distance = distances(
-        np.stack(film["colour"].to_list()), means, sound["audio_features"][:], seconds, settings.scene_sound
+        np.stack(film["colour"].to_list()),
+        means,
+        sound["audio_features"][:],
+        seconds,
+        settings.scene_sound_weight,
     )
-    return group(distance, seconds, settings.scene_price)
+    return group(distance, seconds, settings.scene_penalty)
 
 
 @stage(VideoSettings)

@@ -1,8 +1,11 @@
 """Settings of the video room, read from `conf/video.yaml`."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
-from components.stage import Settings, TandemError
+from components.core.errors import TandemError
+from components.core.settings import Settings
 
 
 class VideoError(TandemError):
@@ -11,6 +14,13 @@ class VideoError(TandemError):
 
 class VideoSettings(Settings):
     """How films are cut and described."""
+
+    conf_file = "video.yaml"
+    renamed_keys: ClassVar = {
+        "scene_price": "scene_penalty",
+        "scene_sound": "scene_sound_weight",
+        "neighbours": "similar_films",
+    }
 
     shot_threshold: float = Field(
         0.5, gt=0, lt=1, description="Probability above which a frame is a transition"
@@ -23,15 +33,15 @@ class VideoSettings(Settings):
     clip_frames: int = Field(32, ge=8, le=256, description="Frames of a clip that the 3D network sees")
     clips_per_shot: int = Field(1, ge=1, description="Clips of a shot, spread evenly over it")
     mel_bands: int = Field(64, ge=8, le=256, description="Mel bands of the audio features")
-    scene_price: float = Field(
+    scene_penalty: float = Field(
         0.85, gt=0, description="What a scene costs, in shots of the film's average distance"
     )
-    scene_sound: float = Field(
+    scene_sound_weight: float = Field(
         0.2, ge=0, description="Weight of sound in the distance of shots; colours, clips and time have 1 each"
     )
     colour_weight: float = Field(0.2, ge=0, le=1, description="Length of colours beside a film's clips, at 1")
     audio_weight: float = Field(0.2, ge=0, le=1, description="Share of sound in a film's vector")
-    neighbours: int = Field(5, ge=1, description="Most alike films that are told of each film")
+    similar_films: int = Field(5, ge=1, description="Most alike films that are told of each film")
     decode_seconds: float = Field(
         600, gt=0, description="Time after which a process that says nothing counts as hung and is ended"
     )

@@ -16,15 +16,16 @@ import torch
 from numpy.typing import NDArray
 
 from components.catalogue.tables import read_videos
-from components.compute import LAPTOP, Compute
-from components.packages.resolve import resolve
-from components.stage import Counts, Input, Output, digest, stage
-from components.video import decode, transnet
+from components.core.compute import LAPTOP, ComputeSettings
+from components.core.content_cache import Arrays
+from components.core.content_hash import hash_paths
+from components.core.stage import Counts, Input, Output, stage
+from components.pinned_packages.find_model import find_model
 from components.video.decode import Frames, probe, small_frames, sound
-from components.video.fanout import Describe, Tell, describe_films
-from components.video.parts import Arrays, Film, Parts
+from components.video.feature_cache import FeatureCache, FilmInput
+from components.video.networks.transnet import HEIGHT, WIDTH, TransNet
 from components.video.settings import VideoError, VideoSettings
-from components.video.transnet import HEIGHT, WIDTH, TransNet
+from components.video.worker_pool import Describe, Tell, describe_films
 
 WINDOW, MARGIN = 300, 25
 COLUMNS = {
@@ -35,6 +36,11 @@ COLUMNS = {
 ASIDE = ["video_id", "item_id", "path", "reason"]
 UNNAMED = "This video_id cannot name a group of an HDF5 file. Name it without a slash."
 Floats = NDArray[np.float32]
+CODE = (
+    "components.video.shots",
+    "components.video.decode",
+    "components.video.networks.transnet",
+)  # what the arrays in the cache depend on
 
 
 def padded(frames: Iterable[Frames]) -> Iterator[Frames]:
@@ -84,7 +90,7 @@ def cut(probabilities: Floats, threshold: float) -> list[tuple[int, int]]:
     return shots or [(0, last)]
 
 
-def find_shots(network: TransNet, threshold: float, film: Film, tell: Tell) -> Arrays:
+def find_shots(network: TransNet, threshold: float, film: FilmInput, tell: Tell) -> Arrays:
     """The shots of one film, with the mean colour histogram of each (s, 64).
 
     Raises VideoError where a frame or the sound cannot be decoded, so that later stages meet whole films only.
@@ -143,22 +149,27 @@ def main(
     shots: Output,
     unread: Output,
     settings: VideoSettings,
-    compute: Compute = LAPTOP,
+    compute: ComputeSettings = LAPTOP,
 ) -> Counts:
     """Write the shots of every film; a film that cannot be read is set aside and the rest go on."""
     videos: dict[str, dict[str, Any]] = {
         video["video_id"]: video for video in read_videos(catalogue).to_dict("records")
     }
-    films = [Film(name, video["path"], video["sha256"]) for name, video in videos.items() if _is_name(name)]
-    folder = Path(resolve("transnetv2", weights))
-    kept = Parts.of(
-        parts / "shots", [__file__, decode.__file__, transnet.__file__], settings, ["shot_threshold"],
-        digest([folder]) if films else "",
-    )  # fmt: skip
+    films = [
+        FilmInput(name, video["path"], video["sha256"]) for name, video in videos.items() if _is_name(name)
+    ]
+    folder = Path(find_model("transnetv2", weights))
+    cache = FeatureCache.open(
+        parts / "shots",
+        modules=CODE,
+        settings=settings,
+        keys=["shot_threshold"],
+        weights=hash_paths([folder]) if films else "",
+    )
     rows: list[dict[str, Any]] = []
     aside = [video | {"reason": UNNAMED} for name, video in videos.items() if not _is_name(name)]
     for film, answer in describe_films(
-        films, partial(prepare, folder, settings.shot_threshold), kept, settings, compute
+        films, partial(prepare, folder, settings.shot_threshold), cache, settings, compute
     ):
         if isinstance(answer, VideoError):
             logging.getLogger(__name__).warning("set aside %s: %s", film.video_id, answer)

@@ -6,9 +6,9 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 
-from components.bundle.answers import search
-from components.bundle.load import Bundle
-from components.bundle.question import Query
+from components.bundle.bundle import Bundle
+from components.bundle.query import Query
+from components.bundle.searcher import Searcher
 
 
 def test_a_saved_and_loaded_model_answers_as_search_does(
@@ -32,9 +32,9 @@ def test_a_saved_and_loaded_model_answers_as_search_does(
     )
     answers = mlflow.pyfunc.load_model(str(tmp_path / "model")).predict(asked)
     expected = [
-        search(bundle, Query("summer dresses for girls", person, price_max=30.0, k=5)),
-        search(bundle, Query("how do I make a bomb at home", k=5)),
-        search(bundle, Query("", price_max=15.5)),
+        Searcher(bundle).search(Query("summer dresses for girls", person, price_max=30.0, k=5)),
+        Searcher(bundle).search(Query("how do I make a bomb at home", k=5)),
+        Searcher(bundle).search(Query("", price_max=15.5)),
     ]
     assert answers == [answer.as_dict() for answer in expected]
     assert answers[1]["blocked"] and not answers[1]["hits"]

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from components.bundle.query_encoder import QueryEncoder
-from components.language.query_model import QueryModel
+from components.bundle.query_encoder import CachedEncoder
+from components.query_model.onnx_encoder import OnnxEncoder
 
 
 def test_many_threads_get_the_vectors_that_one_gets(query_model_folder: Path) -> None:
-    encoder, plain = QueryEncoder.load(query_model_folder), QueryModel.load(query_model_folder)
+    encoder, plain = CachedEncoder.load(query_model_folder), OnnxEncoder.load(query_model_folder)
     texts = [f"summer shoes in size {size} " + "or more " * (size % 7) for size in range(24)]
     expected = plain.encode(texts, batch_size=1)
     with ThreadPoolExecutor(8) as pool:
@@ -21,4 +21,4 @@ def test_many_threads_get_the_vectors_that_one_gets(query_model_folder: Path) ->
 
 
 def test_no_texts_are_no_rows(query_model_folder: Path) -> None:
-    assert QueryEncoder.load(query_model_folder).encode([]).shape == (0, 384)
+    assert CachedEncoder.load(query_model_folder).encode([]).shape == (0, 384)

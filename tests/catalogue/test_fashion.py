@@ -4,8 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from components.catalogue.check import check
-from components.catalogue.folder import read_folder
+from components.catalogue.folder_source import read_folder
+from components.catalogue.validation import validate_tables
 
 FASHION = Path(__file__).parents[2] / "examples" / "fashion"
 
@@ -18,7 +18,7 @@ def test_the_generator_writes_the_committed_files_byte_for_byte(tmp_path: Path) 
 
 def test_the_shop_is_read_whole_and_has_summer_clothes_for_children() -> None:
     raw = read_folder(FASHION, ".")
-    tables = check(raw)
+    tables = validate_tables(raw)
     assert raw.shop["made_up"] is True
     assert tables["quarantine"].empty
     summer = tables["items"][tables["items"]["attributes"].str.contains('"season": ["summer"]', regex=False)]

@@ -2,9 +2,10 @@
 
 import pandas as pd
 
+from components.catalogue.held_out import hidden_items
 from components.catalogue.movielens import natural_title, split_year
 from components.catalogue.settings import CatalogueSettings
-from components.catalogue.split import hidden_items, split_users
+from components.catalogue.split import split_users
 
 
 def test_a_user_keeps_their_part_when_others_come_and_short_histories_train() -> None:

@@ -10,7 +10,7 @@ from components.catalogue.tables import write_table
 from components.ethics import calibrate
 from components.ethics.filter import EthicsFilter
 from components.ethics.settings import EthicsSettings
-from components.language.query_model import QueryModel
+from components.query_model.onnx_encoder import OnnxEncoder
 
 LISTS = Path(__file__).parents[2] / "conf"
 COLOURS = ("red", "navy", "mint", "white", "mustard", "lilac", "coral", "grey", "sand", "olive")
@@ -81,5 +81,5 @@ def guard(done: Path) -> EthicsFilter:
 
 
 @pytest.fixture(scope="session")
-def encoder(query_model_folder: Path) -> QueryModel:
-    return QueryModel.load(query_model_folder)
+def encoder(query_model_folder: Path) -> OnnxEncoder:
+    return OnnxEncoder.load(query_model_folder)

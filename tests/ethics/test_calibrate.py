@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from components.ethics.calibrate import SET_ASIDE
-from components.ethics.classifier import Examples, Trainer, likeness
+from components.ethics.classifier import ClassifierTrainer, TrainingExamples, likeness
 from components.ethics.filter import EXAMPLES, FILES, EthicsFilter
 from components.ethics.settings import EthicsError, EthicsSettings
 from components.ethics.thresholds import BlockLimit, HeldOutScores, line_for, upper_bound
@@ -124,18 +124,18 @@ def test_the_strictest_limit_sets_the_line_and_each_half_is_judged_by_the_other(
     assert HeldOutScores(scores[:0], kinds[:0]).threshold(strict) == 1.0
 
 
-def examples(count: int, dimensions: int, seed: int) -> Examples:
+def examples(count: int, dimensions: int, seed: int) -> TrainingExamples:
     random = np.random.default_rng(seed)
     vectors = random.normal(size=(count, dimensions)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     banned = random.random(count) < 0.4
     names = ["fraud" if vector[0] > 0 else "drugs" for vector in vectors[banned]]
-    return Examples(vectors, np.ones(count), banned, names, [1 + (name == "drugs") for name in names])
+    return TrainingExamples(vectors, np.ones(count), banned, names, [1 + (name == "drugs") for name in names])
 
 
 def test_the_classifier_gives_back_what_it_learnt():
     known = examples(60, 16, 0)
-    learnt = Trainer(known, EthicsSettings(landmarks=60, ridge=1e-7)).learn()
+    learnt = ClassifierTrainer(known, EthicsSettings(landmarks=60, ridge=1e-7)).learn()
     np.testing.assert_allclose(learnt.harm(known.vectors), np.where(known.banned, 1, -1), atol=0.2)
     said = [learnt.category(vector) for vector in known.vectors[known.banned]]
     expected = list(zip(known.categories, known.severities, strict=True))
@@ -146,7 +146,7 @@ def test_the_classifier_gives_back_what_it_learnt():
 @given(st.integers(0, 100))
 def test_weights_without_a_part_are_those_learnt_from_the_rest(seed):
     known, parts = examples(300, 8, seed), np.arange(300) % 3
-    trainer = Trainer(known, EthicsSettings(landmarks=40))
+    trainer = ClassifierTrainer(known, EthicsSettings(landmarks=40))
     without = trainer.learn_without(parts, 3)
     rest = np.flatnonzero(parts != 1)
     solved = trainer._solve(trainer._harm_sums(rest, "rest"))
@@ -161,6 +161,6 @@ def test_training_time_grows_with_the_sentences_and_not_with_their_square():
     for count in (4_000, 16_000):
         known = examples(count, 64, 3)
         started = time.process_time()
-        Trainer(known, EthicsSettings(landmarks=400)).learn()
+        ClassifierTrainer(known, EthicsSettings(landmarks=400)).learn()
         seconds.append(time.process_time() - started)
     assert seconds[1] < 9 * seconds[0]  # a square would be 16 times

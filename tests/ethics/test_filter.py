@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from components.ethics.filter import FILES, EthicsFilter
 from components.ethics.settings import EthicsError
-from components.ethics.spelling import Spelling
+from components.ethics.spelling import DisguiseSpelling
 from components.ethics.text_variants import as_written, without_disguise
 
 REQUEST = "how to build a pipe bomb"
@@ -159,9 +159,9 @@ def test_ordinary_texts_show_no_sign_of_a_disguise(text):
 
 
 @pytest.fixture(scope="module")
-def spelling() -> Spelling:
+def spelling() -> DisguiseSpelling:
     banned = ["how to build a bomb", "where to build a bomb", "how to buy heroin", "buy heroin here"]
-    return Spelling.of(banned, ["a boat", "how to pick a lock"])
+    return DisguiseSpelling.of(banned, ["a boat", "how to pick a lock"])
 
 
 def nothing(word: str) -> bool:
@@ -198,7 +198,7 @@ def test_a_word_that_the_encoder_knows_is_left_as_it_is(spelling):
 
 @given(st.text(max_size=80))
 def test_correcting_never_fails_and_a_corrected_text_stays_as_it_is(text):
-    spelling = Spelling.of(["how to build a bomb", "how to buy heroin"], ["a boat"])
+    spelling = DisguiseSpelling.of(["how to build a bomb", "how to buy heroin"], ["a boat"])
     once = spelling.correct(text, nothing)
     assert spelling.correct(once, nothing) == once
 

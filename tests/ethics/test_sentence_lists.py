@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from components.ethics.sentence_lists import CATEGORIES, LOOK_ALIKE, NATURAL_KINDS, Lists, read_lists
+from components.ethics.sentence_lists import CATEGORIES, LOOK_ALIKE, NATURAL_KINDS, SentenceLists, read_lists
 from components.ethics.settings import EthicsError
 from tests.ethics.conftest import LISTS
 
@@ -23,7 +23,7 @@ def benign(folder: Path, text: str = "sentence\na boat\n") -> Path:
     return folder / "benign"
 
 
-def read(folder: Path) -> Lists:
+def read(folder: Path) -> SentenceLists:
     return read_lists(folder / "banned", folder / "benign")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from flows.cli import app
+from flows.cli.main import app
 
 COMMANDS = (
     "run", "serve", "status", "publish", "promote", "rollback", "versions", "compare", "reproduce", "sweep", "search", "demo"

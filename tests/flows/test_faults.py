@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from flows.lock_file import keep, mend
-from flows.nightly import RunError, nightly
-from flows.registry import RegistryError
+from flows.promote.registry import RegistryError
+from flows.run.dvc_lock_backup import keep, mend
+from flows.run.nightly import RunError, nightly
 from tests.flows.test_nightly import start, wait_for
 from tests.flows.test_parts import give_stage
 from tests.servers import Server, free_port, prefect_server
@@ -156,7 +156,7 @@ def test_an_mlflow_that_ends_in_the_middle_fails_the_stage_and_the_next_run_goes
     server.start()
     try:
         first = subprocess.Popen(
-            [sys.executable, "-c", "import sys; from flows.nightly import nightly; nightly(sys.argv[1], False)", project],
+            [sys.executable, "-c", "import sys; from flows.run.nightly import nightly; nightly(sys.argv[1], False)", project],
             stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         while not (project / "training").exists():

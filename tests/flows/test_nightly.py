@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.alone import mark
-from flows.nightly import RunError, nightly
+from flows.run.nightly import RunError, nightly
+from flows.run.run_lock import mark
 from tests.processes import processes_of
 
 Ran = Callable[[], list[str]]
@@ -60,7 +60,7 @@ def test_a_failed_stage_is_named_with_what_it_printed_and_the_others_are_kept(
 
 def start(project: Path, api: str | None = None) -> subprocess.Popen[bytes]:
     """Start a run in a process of its own, which reports to a server, or else to a temporary API of its own."""
-    program = "import sys; from flows.nightly import nightly; nightly(sys.argv[1], publishing=False)"
+    program = "import sys; from flows.run.nightly import nightly; nightly(sys.argv[1], publishing=False)"
     command = [sys.executable, "-c", program, str(project)]
     own = {"PREFECT_HOME": str(project), "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120"}
     if api is not None:

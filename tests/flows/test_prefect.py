@@ -18,7 +18,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL
 from prefect.types import SecretDict
 
-from flows.nightly import RunError, nightly
+from flows.run.nightly import RunError, nightly
 from tests.flows.test_nightly import start, wait_for
 
 

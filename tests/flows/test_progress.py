@@ -5,20 +5,20 @@ import time
 
 import pytest
 
-from flows.graph import Node
-from flows.progress import Progress
+from flows.run.graph import StageNode
+from flows.run.progress import ProgressTable
 
 NODES = [
-    Node("catalogue", "Read and check the tables", (), ()),
-    Node("evaluate_recommender", "Measure " + "very " * 40 + "thoroughly", ("catalogue",), ()),
-    Node("index", "Build the index", ("catalogue",), ()),
+    StageNode("catalogue", "Read and check the tables", (), ()),
+    StageNode("evaluate_recommender", "Measure " + "very " * 40 + "thoroughly", ("catalogue",), ()),
+    StageNode("index", "Build the index", ("catalogue",), ()),
 ]
 
 
 def test_every_stage_stands_in_the_last_table_with_state_and_seconds(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with Progress(NODES, heartbeat_seconds=60) as progress:
+    with ProgressTable(NODES, heartbeat_seconds=60) as progress:
         progress.start("catalogue")
         progress.end("catalogue", "ran", 12.34)
         progress.start("evaluate_recommender")
@@ -33,7 +33,7 @@ def test_every_stage_stands_in_the_last_table_with_state_and_seconds(
 def test_a_heartbeat_says_what_runs_how_far_it_is_and_what_remains(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with Progress(NODES, heartbeat_seconds=0.05) as progress:
+    with ProgressTable(NODES, heartbeat_seconds=0.05) as progress:
         progress.start("catalogue")
         progress.show("catalogue", "row [10] of 20")
         deadline, printed = time.monotonic() + 30, ""
@@ -45,7 +45,7 @@ def test_a_heartbeat_says_what_runs_how_far_it_is_and_what_remains(
 
 
 def test_no_line_is_wider_than_what_it_is_printed_on(capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress(NODES, heartbeat_seconds=60) as progress:
+    with ProgressTable(NODES, heartbeat_seconds=60) as progress:
         progress.start("evaluate_recommender")
         progress.end("evaluate_recommender", "ran", 1.0)
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 120

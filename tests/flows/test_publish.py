@@ -16,21 +16,21 @@ import yaml
 from mlflow import MlflowClient
 from safetensors.numpy import load_file, save_file
 
-from components.bundle.load import FORMAT, MANIFEST
+from components.bundle.manifest import FORMAT, MANIFEST
 from components.bundle.settings import BundleError
-from flows.compare import compare
-from flows.publish import publish
-from flows.registry import CHALLENGER, Registry, RegistryError, prepare_tracking, state_of
-from flows.reproduce import ReproduceError, reproduce
-from flows.settings import GateSettings, NightlySettings, Rule
+from flows.experiments.compare import compare
+from flows.experiments.reproduce import ReproduceError, reproduce
+from flows.promote.publish import publish
+from flows.promote.registry import CHALLENGER, Registry, RegistryError, prepare_tracking, state_of
+from flows.settings import GateRule, GateSettings, NightlySettings
 
 PROJECT = Path(__file__).parents[2]
 SETTINGS = NightlySettings(
     gate=GateSettings(
         rules={
-            "recommender.ndcg_100": Rule(better="higher", margin=0.02),
-            "search.hybrid_ndcg_10": Rule(better="higher", margin=0.02),
-            "bundle.megabytes": Rule(better="lower", margin=50, gain=False),
+            "recommender.ndcg_100": GateRule(better="higher", margin=0.02),
+            "search.hybrid_ndcg_10": GateRule(better="higher", margin=0.02),
+            "bundle.megabytes": GateRule(better="lower", margin=50, gain=False),
         },
         examples=100,
         resamples=1000,
@@ -187,7 +187,7 @@ def test_by_hand_a_challenger_waits_until_a_person_promotes_it(root: Path, make:
 def test_of_two_publishers_at_once_the_later_is_held_against_the_winner(root: Path, make: Make) -> None:
     make("as it was made")
     program = (
-        "import sys; from pathlib import Path; from flows.publish import publish;"
+        "import sys; from pathlib import Path; from flows.promote.publish import publish;"
         "from flows.settings import NightlySettings;"
         "print(publish(Path(sys.argv[1]), NightlySettings.model_validate_json(sys.argv[2])).published)"
     )

@@ -16,9 +16,9 @@ import yaml
 from sqlalchemy import create_engine, text
 
 from benchmarks.postgres import postgres, programs
-from components.bundle.load import identity_of, verify
-from flows.publish import publish
-from flows.registry import Registry
+from components.bundle.manifest import identify_bundle, verify_files
+from flows.promote.publish import publish
+from flows.promote.registry import Registry
 from flows.settings import NightlySettings
 from tests.servers import S3_KEYS, Wire, free_port, running
 
@@ -134,8 +134,8 @@ def test_a_bundle_is_published_to_a_server_over_postgres_and_s3_and_read_on_anot
         assert champion is not None
         folder = registry.bundle(champion)
         assert root not in folder.parents
-        verify(folder)
-        assert identity_of(folder) == identity_of(bundle_folder)
+        verify_files(folder)
+        assert identify_bundle(folder) == identify_bundle(bundle_folder)
 
 
 @pytest.mark.slow
@@ -146,7 +146,9 @@ def test_a_flow_reports_each_stage_to_a_server_over_postgres(
 ) -> None:
     port = free_port()
     api = f"http://127.0.0.1:{port}/api"
-    command = "from pathlib import Path; from flows.nightly import nightly; nightly(Path(), publishing=False)"
+    command = (
+        "from pathlib import Path; from flows.run.nightly import nightly; nightly(Path(), publishing=False)"
+    )
     with (
         postgres() as database,
         running(

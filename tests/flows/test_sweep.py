@@ -10,7 +10,7 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from flows.sweep import SweepError, sweep
+from flows.experiments.sweep import SweepError, sweep
 
 GRAPH = """\
 stages:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.workspace import WorkspaceError, open_workspace
+from flows.run.workspace import WorkspaceError, open_workspace
 
 PROJECT = Path(__file__).parents[2]
 

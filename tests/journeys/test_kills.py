@@ -15,8 +15,8 @@ import yaml
 from prefect.settings import PREFECT_API_URL
 from prefect.testing.utilities import prefect_test_harness
 
-from components.bundle.load import verify
-from flows.registry import Registry
+from components.bundle.manifest import verify_files
+from flows.promote.registry import Registry
 from tests.journeys.clone import PROJECT, Clone
 from tests.processes import processes_of
 
@@ -40,7 +40,7 @@ def run(root: Path, api: str, printed: Path) -> None:
     os.chdir(root)
     os.environ |= {"PYTHONPATH": str(root), "PREFECT_API_URL": api}
     mlflow.set_tracking_uri(f"sqlite:///{root / 'mlflow.db'}")
-    from flows.nightly import nightly
+    from flows.run.nightly import nightly
 
     outcome = nightly(root)
     assert outcome is not None and outcome.version == "1", outcome
@@ -92,7 +92,7 @@ def test_after_kill_9_in_each_stage_runs_go_on_to_the_same_bytes_and_the_champio
     before, unkilled = clone.outputs(), set(yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"])
     clone.change("nightly", parallel_stages=6)  # more stages a kill
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["flows.nightly"])
+    context.set_forkserver_preload(["flows.run.nightly"])
     registry, printed = Registry("tandem", clone.root), tmp_path / "printed.txt"
 
     def start() -> BaseProcess:
@@ -108,7 +108,7 @@ def test_after_kill_9_in_each_stage_runs_go_on_to_the_same_bytes_and_the_champio
             unkilled -= found
             champion = registry.champion()
             assert champion is not None and str(champion.version) == "1"
-            verify(registry.bundle(champion))
+            verify_files(registry.bundle(champion))
             process = start()
         process.join()
         assert process.exitcode == 0, printed.read_text()

@@ -16,7 +16,7 @@ import yaml
 from tests.journeys.clone import PROJECT, Clone
 
 GRANDCHILDREN = "My wife who loves shopping summer fashion for her grandchildren"
-RECOMMENDER = {"elsa", "cold_start", "evaluate_recommender", "fusion", "index", "bundle"}
+RECOMMENDER = {"elsa", "cold_start", "evaluate_recommender", "tune_weights", "index", "bundle"}
 pytestmark = pytest.mark.slow
 
 

@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from components.compute import Compute
+from components.core.compute import ComputeSettings
 from components.recommender import train
 from components.recommender.elsa import RecommenderError
-from components.recommender.factors import Factors
-from components.recommender.interactions import Csr
+from components.recommender.factors import ItemFactors
+from components.recommender.interaction_matrix import Csr
 from components.recommender.settings import RecommenderSettings
 from components.recommender.train import fit
 from tests.machines import torchrun
@@ -32,7 +32,7 @@ def test_two_machines_that_torchrun_joins_write_once_what_one_machine_writes(pro
     )  # fmt: skip
     alone, together = (pd.read_csv(folder / "elsa.csv") for folder in (one, two))
     np.testing.assert_allclose(alone["loss"], together["loss"], atol=1e-4)
-    factors = [Factors.load(folder / "elsa").matrix for folder in (one, two)]
+    factors = [ItemFactors.load(folder / "elsa").matrix for folder in (one, two)]
     np.testing.assert_allclose(factors[0], factors[1], atol=1e-3)
     assert sorted(path.name for path in two.iterdir()) == ["elsa", "elsa.csv"]
     runs = mlflow.search_runs(experiment_names=["recommender"])
@@ -45,4 +45,4 @@ def test_a_loss_that_is_no_number_ends_all_processes_with_one_message():
     users = Csr(np.full((8, 4), np.nan, np.float32))
     settings = RecommenderSettings(dimensions=2, epochs=1)
     with pytest.raises(RecommenderError, match="the loss is nan"):
-        fit(users, users[:0], settings, None, Compute(kind="gpus", devices=2))
+        fit(users, users[:0], settings, None, ComputeSettings(kind="gpus", devices=2))

@@ -6,15 +6,15 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.metrics import ndcg_score
 
+from components.core.ranking_metrics import bootstrap_interval
 from components.recommender.metrics import (
     coverage,
     hits,
-    interval,
-    ndcg,
+    ndcg_per_user,
     novelty,
     popularity_lift,
     rank,
-    recall,
+    recall_per_user,
 )
 
 
@@ -32,12 +32,12 @@ def test_metrics_equal_their_peers(seed, k):
     hit = hits(rank(lambda rows: scores.copy(), nothing, k, 6), truth)
     dense = truth.toarray()
     # scikit-learn takes the best of all relevant items for ideal, cut at k: the same
-    np.testing.assert_allclose(ndcg(hit, truth, k).mean(), ndcg_score(dense, scores, k=k))
+    np.testing.assert_allclose(ndcg_per_user(hit, truth, k).mean(), ndcg_score(dense, scores, k=k))
     by_hand = [
         len(set(np.argsort(-scores[user])[:k]) & set(np.flatnonzero(dense[user]))) / min(k, dense[user].sum())
         for user in range(6)
     ]
-    np.testing.assert_allclose(recall(hit, truth, k), by_hand)
+    np.testing.assert_allclose(recall_per_user(hit, truth, k), by_hand)
 
 
 def test_what_a_user_has_is_never_recommended():
@@ -52,7 +52,7 @@ def test_what_a_user_has_is_never_recommended():
 def test_the_interval_holds_the_mean_and_narrows_with_users():
     draw = np.random.default_rng(0)
     few, many = draw.random(50), draw.random(5000)
-    (low, high), (nearer_low, nearer_high) = interval(few, 500, 0), interval(many, 500, 0)
+    (low, high), (nearer_low, nearer_high) = bootstrap_interval(few, 500, 0), bootstrap_interval(many, 500, 0)
     assert low < few.mean() < high
     assert nearer_high - nearer_low < (high - low) / 5
 

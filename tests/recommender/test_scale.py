@@ -12,12 +12,12 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from components.compute import Compute
+from components.core.compute import ComputeSettings
 from components.recommender.elsa import Elsa, loss, to_batch
-from components.recommender.interactions import Csr
+from components.recommender.interaction_matrix import Csr
 from components.recommender.metrics import rank
-from components.recommender.neighbours import fit_neighbours
 from components.recommender.settings import RecommenderSettings
+from components.recommender.sparse_neighbours import fit_neighbours
 from components.recommender.train import fit, scorer
 
 ITEMS, DIMENSIONS, USERS, BATCH = 50_000, 128, 300, 256
@@ -89,9 +89,9 @@ TRAINING = """
 import json, sys, warnings
 import numpy as np, pytorch_lightning as pl, torch
 from torch.utils.data import DataLoader
-from components.compute import Compute
+from components.core.compute import Compute
 from components.recommender.elsa import Elsa, UserBatches
-from components.recommender.interactions import Csr
+from components.recommender.interaction_matrix import Csr
 
 class Losses(pl.Callback):
     values = []
@@ -140,7 +140,7 @@ def test_a_stage_trains_in_two_processes_as_in_one_and_stops_at_the_same_epoch()
         dimensions=8, epochs=12, patience=2, batch_size=40, learning_rate=0.1, neighbours=5, seed=3
     )
     one, two = (
-        fit(matrix[:240], matrix[240:], settings, None, Compute(kind="gpus", devices=devices))
+        fit(matrix[:240], matrix[240:], settings, None, ComputeSettings(kind="gpus", devices=devices))
         for devices in (1, 2)
     )
     assert 3 <= len(one.history) == len(two.history) < 12

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from components.recommender import cold_start, evaluate, train
-from components.recommender.factors import Factors
+from components.recommender.factors import ItemFactors
 from components.recommender.settings import RecommenderError, RecommenderSettings
 
 SETTINGS = RecommenderSettings(
@@ -64,7 +64,7 @@ def test_test_users_keep_their_history_apart_from_what_is_held_out(done):
 
 
 def test_new_items_get_the_factors_of_their_kind_from_their_text(done):
-    factors = Factors.load(done / "item_factors")
+    factors = ItemFactors.load(done / "item_factors")
     assert factors.item_ids.tolist() == [f"i{number}" for number in range(63)]
     assert np.flatnonzero(factors.cold).tolist() == [60, 61, 62]
     lengths = np.linalg.norm(factors.matrix, axis=1)
@@ -79,7 +79,7 @@ def test_new_items_get_the_factors_of_their_kind_from_their_text(done):
 
 
 def test_guesses_that_tell_nothing_are_kept_short_so_that_they_do_not_crowd_out_what_is_known(project, done):
-    elsa = Factors.load(done / "elsa")
+    elsa = ItemFactors.load(done / "elsa")
     users = train.read(project / "catalogue", SETTINGS).matrix[:, :60]
     taste = np.load(project / "text.npy")[:60]
     nothing = np.random.default_rng(2).normal(size=taste.shape).astype(np.float32)
@@ -103,15 +103,15 @@ def test_a_catalogue_without_interactions_goes_through_by_text_alone(project, tm
     nobody.to_parquet(bare / "catalogue" / "interactions.parquet")
     pd.read_parquet(bare / "split.parquet").iloc[:0].to_parquet(bare / "split.parquet")
     out = run(bare, tmp_path)
-    assert len(Factors.load(out / "elsa").item_ids) == 0
-    factors = Factors.load(out / "item_factors")
+    assert len(ItemFactors.load(out / "elsa").item_ids) == 0
+    factors = ItemFactors.load(out / "item_factors")
     assert factors.cold.all() and factors.popularity.sum() == 0
     assert factors.scores(factors.user_vector(["i0"]))[60:].argmax() == 0
     assert json.loads((out / "recommender.json").read_text())["test_users"] == 0
 
 
 def test_a_history_of_strangers_and_nothing_says_nothing(done):
-    factors = Factors.load(done / "item_factors")
+    factors = ItemFactors.load(done / "item_factors")
     assert not factors.user_vector(["nobody knows"]).any()
     assert not factors.user_vector([]).any()
     twice = factors.user_vector(["i0", "i1"], [2.0, 0.0])
@@ -123,6 +123,6 @@ def test_factors_that_do_not_fit_their_items_are_refused(done, tmp_path):
     items = pd.read_parquet(tmp_path / "elsa" / "items.parquet")
     items.iloc[:-1].to_parquet(tmp_path / "elsa" / "items.parquet")
     with pytest.raises(RecommenderError, match="60 factors for 59 items"):
-        Factors.load(tmp_path / "elsa")
+        ItemFactors.load(tmp_path / "elsa")
     with pytest.raises(RecommenderError, match=r"factors\.safetensors is missing"):
-        Factors.load(tmp_path)
+        ItemFactors.load(tmp_path)

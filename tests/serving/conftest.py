@@ -12,13 +12,13 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from components.bundle.films import Films, write_films
-from components.bundle.load import Bundle
+from components.bundle.bundle import Bundle
+from components.bundle.stores.film_store import FilmStore, write_films
 from components.serving.app import create_app
-from components.serving.database import open_database
-from components.serving.keys import Scope, create_key
 from components.serving.settings import ServingSettings
-from components.video.filmstrips import carried
+from components.serving.storage.api_keys import Scope, create_key
+from components.serving.storage.database import open_database
+from components.video.html_report import carried
 from tests.films import write_films as small_films
 
 HERE = ("127.0.0.1", 50_000)
@@ -66,7 +66,7 @@ def cinema(
     items = bundle_items["item_id"].iloc[:2].tolist()
     write_films(folder / "films", carried(*small_films(folder, items)))
     bundle = Bundle.load(bundle_folder)
-    bundle.films = Films.load(folder / "films")
+    bundle.films = FilmStore.load(folder / "films")
     return create_app(bundle, settings_in(folder))
 
 

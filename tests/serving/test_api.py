@@ -9,9 +9,9 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from components.bundle.answers import recommend_for_user, recommend_like_item, search
-from components.bundle.load import Bundle
-from components.bundle.question import Query
+from components.bundle.bundle import Bundle
+from components.bundle.query import Query
+from components.bundle.searcher import Searcher
 from components.serving.app import create_app
 from tests.serving.conftest import HERE, settings_in
 
@@ -29,7 +29,7 @@ def problem_of(response: Any) -> dict[str, Any]:
 
 def test_search_answers_as_the_bundle_does(client: TestClient, bundle: Bundle) -> None:
     given = {"q": GRANDCHILDREN, "price_max": "25", "user_id": "u234", "k": "7", "ignore": "season"}
-    expected = search(bundle, Query(GRANDCHILDREN, "u234", None, 25.0, 7, ("season",)))
+    expected = Searcher(bundle).search(Query(GRANDCHILDREN, "u234", None, 25.0, 7, ("season",)))
     assert client.get("/search", params=given).json() == expected.as_dict()
     assert len(expected.hits) == 7
 
@@ -37,9 +37,13 @@ def test_search_answers_as_the_bundle_does(client: TestClient, bundle: Bundle) -
 def test_recommendations_answer_as_the_bundle_does(client: TestClient, bundle: Bundle) -> None:
     person = bundle.histories.longest(1)[0]
     assert (
-        client.get(f"/recommend/users/{person}?k=5").json() == recommend_for_user(bundle, person, 5).as_dict()
+        client.get(f"/recommend/users/{person}?k=5").json()
+        == Searcher(bundle).recommend_for_user(person, 5).as_dict()
     )
-    assert client.get("/recommend/items/f0001").json() == recommend_like_item(bundle, "f0001", 12).as_dict()
+    assert (
+        client.get("/recommend/items/f0001").json()
+        == Searcher(bundle).recommend_similar_items("f0001", 12).as_dict()
+    )
 
 
 def test_a_person_who_is_not_known_gets_what_is_popular_and_a_note(client: TestClient) -> None:
@@ -129,7 +133,7 @@ def test_many_at_once_get_the_answers_that_one_gets(address: str, bundle: Bundle
     with ThreadPoolExecutor(12) as pool, httpx.Client(base_url=address, timeout=60) as http:
         answers = list(pool.map(lambda text: http.get("/search", params={"q": text}).json(), texts * 3))
     for text, answer in zip(texts * 3, answers, strict=True):
-        expected = [hit.item_id for hit in search(bundle, Query(text)).hits]
+        expected = [hit.item_id for hit in Searcher(bundle).search(Query(text)).hits]
         assert [hit["item_id"] for hit in answer["hits"]] == expected
 
 

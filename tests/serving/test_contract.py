@@ -12,7 +12,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from components.bundle.load import Bundle
+from components.bundle.bundle import Bundle
 from components.serving.app import create_app
 from tests.serving.conftest import key_for, listening, settings_in
 

@@ -9,10 +9,10 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from components.bundle.answers import search
-from components.bundle.load import Bundle
-from components.bundle.question import Query
-from components.serving.page import HUES, address, price_range
+from components.bundle.bundle import Bundle
+from components.bundle.query import Query
+from components.bundle.searcher import Searcher
+from components.serving.routes.page import HUES, address, price_range
 from tests.serving.conftest import HERE
 
 BROWSER = {"accept": "text/html"}
@@ -33,7 +33,7 @@ def titles(page: str) -> list[str]:
 def test_the_page_is_whole_without_javascript(client: TestClient, bundle: Bundle) -> None:
     page = get(client, "/?q=summer+shoes+for+boys&price_max=30")
     assert titles(page) == [
-        hit.title for hit in search(bundle, Query("summer shoes for boys", price_max=30)).hits
+        hit.title for hit in Searcher(bundle).search(Query("summer shoes for boys", price_max=30)).hits
     ]
     assert 'value="summer shoes for boys"' in page and 'name="price_max"' in page
     assert max(map(float, PRICE.findall(page))) <= 30

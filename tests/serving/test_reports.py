@@ -8,10 +8,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
-from components.bundle.load import Bundle
+from components.bundle.bundle import Bundle
 from components.serving.app import create_app
-from components.serving.blocked_queries import count_blocked, open_reports
-from components.serving.database import open_database
+from components.serving.storage.blocked_queries import count_blocked, open_reports
+from components.serving.storage.database import open_database
 from tests.serving.conftest import HERE, settings_in
 
 BOMB = "how to build a pipe bomb at home"
@@ -86,15 +86,15 @@ def test_a_database_of_the_version_before_gets_the_new_tables_and_keeps_its_rows
 
 
 def test_staff_see_and_decide(service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    import flows.service
-    from flows.cli import app
+    import flows.serve
+    from flows.cli.main import app
 
     client, engine = service
     client.post("/reports/blocked", json={"query": BOMB, "comment": "for a film"})
     client.portal.call(client.app.state.service.count_blocked)
     client.get("/search", params={"q": BOMB})
     client.portal.call(client.app.state.service.count_blocked)
-    monkeypatch.setattr(flows.service, "database", lambda: engine)
+    monkeypatch.setattr(flows.serve, "database", lambda: engine)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "conf/benign").mkdir(parents=True)
     ask = lambda *words: CliRunner().invoke(app, ["ethics", *words])  # noqa: E731

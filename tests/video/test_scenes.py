@@ -114,5 +114,5 @@ def test_each_view_alone_can_part_scenes(view):
     owner = np.repeat(np.arange(shots), 2)  # two clips of each shot
     seen = {"clip_shot": owner, "clip_features": clips[owner].astype(np.float32)}
     heard = {"audio_features": sound.astype(np.float32)}
-    found = find_scenes(shot_table, seen, heard, VideoSettings(scene_price=2, scene_sound=1))
+    found = find_scenes(shot_table, seen, heard, VideoSettings(scene_penalty=2, scene_sound_weight=1))
     assert found == [0, 6]

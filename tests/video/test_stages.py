@@ -13,16 +13,16 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from components.stage import digest
+from components.core.content_hash import hash_paths
 from components.video import (
     audio_features,
     clip_features,
     film_vectors,
-    films,
-    filmstrips,
-    neighbours,
+    html_report,
+    merge,
     scenes,
     shots,
+    similar_films,
 )
 from components.video.settings import VideoSettings
 from tests.video.conftest import write_videos
@@ -57,15 +57,15 @@ def run_stages(out: Path, weights: Path, settings: VideoSettings = SETTINGS) -> 
     clip_features.main(found, weights, parts, out / "clips.h5", settings=settings)
     audio_features.main(found, weights, parts, out / "audio.h5", settings=settings)
     scenes.main(found, out / "clips.h5", out / "audio.h5", out / "scenes.parquet", settings=settings)
-    films.main(
+    merge.main(
         found, out / "scenes.parquet", unread, out / "clips.h5", out / "audio.h5", out / "films.h5",
         out / "quarantine.parquet", out / "video.json", settings=settings,
     )  # fmt: skip
     film_vectors.main(out / "films.h5", out / "film_vectors.parquet", settings=settings)
-    neighbours.main(
+    similar_films.main(
         out / "films.h5", out / "film_vectors.parquet", out / "neighbours.parquet", settings=settings
     )
-    filmstrips.main(out / "films.h5", out / "neighbours.parquet", out / "films.html", settings=settings)
+    html_report.main(out / "films.h5", out / "neighbours.parquet", out / "films.html", settings=settings)
     return out
 
 
@@ -103,9 +103,9 @@ def test_the_store_has_a_group_a_film_with_what_is_known_of_it(done, films, weig
             }  # fmt: skip
             assert film.attrs["item_id"] == f"item-{name}"
             assert film.attrs["clip_model"] == "i3d-kinetics-400-rgb"
-            assert film.attrs["clip_weights_sha256"] == digest([weights / "i3d"])
+            assert film.attrs["clip_weights_sha256"] == hash_paths([weights / "i3d"])
             assert film.attrs["audio_voice_model"] == "ge2e-resemblyzer"
-            assert film.attrs["audio_weights_sha256"] == digest([weights / "voices"])
+            assert film.attrs["audio_weights_sha256"] == hash_paths([weights / "voices"])
             assert film["scenes"][0, 0] == 0 and film["scenes"][-1, 1] == s - 1
             assert np.isfinite(film["clip_features"]).all()
         assert store["cuts"].attrs["frames"] == 75 and store["cuts"].attrs["fps"] == 25

@@ -1,0 +1,264 @@
+"""Answer queries from a bundle: parse, rank, explain; the same for the service, the pyfunc model and the command line."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.bundle.bundle import Bundle
+from components.bundle.pagination import take_page
+from components.bundle.query import SPELLING, Answer, BlockedQuery, Hit, ParsedQuery, Query
+from components.bundle.query_cache import LruCache
+from components.bundle.ranking import Mask, Ranker, Ranking
+from components.bundle.stores.item_store import facets_of
+from components.ethics.filter import HarmVerdict
+from components.query_model.parser import QueryMeaning, parse_text
+from components.query_model.vocabulary import Vocabulary
+from components.search.spelling import correct_spelling
+
+Rows = NDArray[np.int64]
+Weights = NDArray[np.float32]
+Items = Sequence[dict[str, Any]]
+Reasons = Callable[[Items, Ranking], list[str]]
+MIN_TASTE = 0.2  # cosine of a user and an item from which on the answer says that it fits the user's taste
+UNKNOWN_USER = "Nothing is known of this person yet"
+NOT_ANSWERED = "This query is not answered."
+
+
+class Searcher:
+    """Answers queries and recommends items, from one bundle."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle, self.ranker = bundle, Ranker(bundle)
+        self._parsed: LruCache[tuple[ParsedQuery, Vocabulary]] = LruCache()
+
+    def search(self, query: Query) -> Answer:
+        """Parse a query and answer it."""
+        return self.answer(self.parse(query))
+
+    def parse(self, query: Query) -> ParsedQuery:
+        """Judge a query, read its meaning and encode it: the slow part of an answer, which needs no item."""
+        if not query.text.strip():
+            return ParsedQuery(query, QueryMeaning("", query.price_min, query.price_max))
+        parsed = self._find_parsed(query)
+        if parsed is None:
+            parsed, verdict = self._parse_text(query)
+            if verdict.blocked:
+                return ParsedQuery(query, QueryMeaning(query.text), blocked=str(verdict.category))
+        return replace(parsed, query=query, meaning=query.apply_to(parsed.meaning))
+
+    def is_parsed(self, query: Query) -> bool:
+        """Whether parsing takes no time, since the text was asked before or there is none."""
+        return not query.text.strip() or self._find_parsed(query) is not None
+
+    def _parse_text(self, query: Query) -> tuple[ParsedQuery, HarmVerdict]:
+        """Read and judge a text.
+
+        What is searched is judged too, as it lacks words that could hide a request, such as excluded colours. All of it
+        is encoded at once, and texts with the same tokens once.
+        """
+        bundle = self.bundle
+        vocabulary = bundle.vocabulary  # an item that is put may replace it while the text is encoded
+        corrections = {}
+        if SPELLING not in query.ignore:
+            corrections = bundle.spelling.corrections(query.text, bundle.bm25.index, bundle.bm25.known)
+        meaning = parse_text(correct_spelling(query.text, corrections), vocabulary)
+        readings = [*bundle.ethics.readings(query.text, bundle.encoder), meaning.text]
+        spans = bundle.encoder.encode_spans(readings, bundle.ethics.window_tokens)
+        verdict = bundle.ethics.log(query.text, bundle.ethics.verdict(readings, spans))
+        parsed = ParsedQuery(query, replace(meaning, corrections=corrections), spans[-1][0])
+        if not verdict.blocked:
+            self._parsed.put(_cache_key(query), (parsed, vocabulary))
+        return parsed, verdict
+
+    def _find_parsed(self, query: Query) -> ParsedQuery | None:
+        """The parsed text in the cache, unless the catalogue has learnt new values or one of its odd words since."""
+        parsed, vocabulary = self._parsed.get(_cache_key(query)) or (None, None)
+        if parsed is None or vocabulary is not self.bundle.vocabulary:
+            return None
+        return None if any(map(self.bundle.bm25.has_word, parsed.meaning.corrections)) else parsed
+
+    def answer(self, parsed: ParsedQuery) -> Answer:
+        """Answer a parsed query; one without words by the user's history or by popularity."""
+        if parsed.blocked:
+            return Answer(blocked=BlockedQuery(parsed.blocked), note=NOT_ANSWERED)
+        if parsed.vector is None:
+            return self._answer_user(parsed)
+        return self._answer_text(parsed)
+
+    def _answer_text(self, parsed: ParsedQuery) -> Answer:
+        allowed, fits_all = self.bundle.items.fitting(self._allowed(parsed), parsed.meaning.filters)
+        ranking, meaning = self.ranker.by_text(parsed, allowed)
+        note = self._note(parsed, found=bool(len(ranking)), fits_all=fits_all)
+        return self._page(replace(parsed, meaning=meaning), ranking, note, self._explain_matches(parsed))
+
+    def _answer_user(self, parsed: ParsedQuery) -> Answer:
+        user_id, allowed = parsed.query.user_id, self._allowed(parsed)
+        known, weights = self.bundle.histories.of_user(user_id)
+        count = self.bundle.settings.candidates
+        if not len(known):
+            ranking = self.ranker.by_popularity(allowed, count)
+            note = f"{UNKNOWN_USER}; what is popular is shown." if user_id else None
+            if not len(ranking):
+                note = "Nothing fits this price range."
+            return self._page(parsed, ranking, note, _popular)
+        allowed[known] = False
+        ranking = self.ranker.by_history(known, weights, allowed, count)
+        note = None if len(ranking) else "Nothing new fits this price range."
+        return self._page(parsed, ranking, note, self._explain_history(known, weights))
+
+    def recommend_for_user(self, user_id: str, k: int, cursor: str | None = None) -> Answer:
+        """Recommend what a user's history leads to; popular items for an unknown user."""
+        return self.search(Query("", user_id, k=k, cursor=cursor))
+
+    def recommend_for_session(self, item_ids: Sequence[str], k: int) -> Answer:
+        """Recommend what a session's items lead to, the latest with the largest weight; unknown items are left out."""
+        found = [self.bundle.items.row_of(item) for item in reversed(item_ids)]
+        known = np.array(list(dict.fromkeys(row for row in found if row is not None)), np.int64)
+        allowed = self.bundle.items.on_sale()
+        if not len(known):
+            note = "None of these items is known; what is popular is shown."
+            return self._whole(self.ranker.by_popularity(allowed, k), note, _popular)
+        allowed[known] = False
+        weights = (1 / np.sqrt(1 + np.arange(len(known)))).astype(np.float32)
+        ranking = self.ranker.by_history(known, weights, allowed, k).take(slice(k))
+        return self._whole(ranking, None, self._explain_history(known, weights))
+
+    def recommend_similar_items(self, item_id: str, k: int) -> Answer:
+        """Recommend items like an item, by factors and by text in equal parts.
+
+        Raises KeyError where there is no such item.
+        """
+        row = self.bundle.items.row_of(item_id)
+        if row is None:
+            raise KeyError(item_id)
+        allowed = self.bundle.items.on_sale()
+        allowed[row] = False
+        ranking = self.ranker.by_item(row, allowed, k).take(slice(k))
+        why = f"Like {self.bundle.items.titles(np.array([row]))[0]}"
+        return self._whole(ranking, None, lambda items, _: [why] * len(items))
+
+    def _allowed(self, parsed: ParsedQuery) -> Mask:
+        """Items on sale within the price range, with the chosen values and without the excluded ones."""
+        meaning, items = parsed.meaning, self.bundle.items
+        allowed = items.on_sale(meaning.price_min, meaning.price_max)
+        for name, values in meaning.exclusions.items():
+            allowed &= items.lacking(name, values)
+        for name, chosen in parsed.query.filters.items():
+            allowed &= items.having(name, chosen)
+        return allowed
+
+    def _page(self, parsed: ParsedQuery, ranking: Ranking, note: str | None, reasons: Reasons) -> Answer:
+        query, meaning, items = parsed.query, parsed.meaning, self.bundle.items
+        shown, onward = take_page(ranking.sort_by(query.sort, items), query.k, query.cursor, items)
+        return Answer(
+            hits=self._hits(shown, reasons, query.explain),
+            filters=meaning.filters,
+            exclusions=meaning.exclusions,
+            corrections=meaning.corrections,
+            price_min=meaning.price_min,
+            price_max=meaning.price_max,
+            note=note,
+            total=len(ranking),
+            next=onward,
+            facets=self.count_facets(ranking) if query.facets else None,
+        )
+
+    def _whole(self, ranking: Ranking, note: str | None, reasons: Reasons) -> Answer:
+        """An answer that has no further page."""
+        return Answer(hits=self._hits(ranking, reasons), note=note, total=len(ranking))
+
+    def _hits(self, shown: Ranking, reasons: Reasons, explain: bool = False) -> list[Hit]:
+        items = self.bundle.items.records(shown.rows)
+        hits = []
+        for place, (item, why) in enumerate(zip(items, reasons(items, shown), strict=True)):
+            year = {"year": [str(item["year"])]} if item["year"] else {}
+            parts = {name: round(float(part[place]), 4) for name, part in shown.parts.items()}
+            hit = Hit(
+                item_id=item["item_id"],
+                title=item["title"],
+                text=item["text"] or "",
+                category=item["category"],
+                price=item["price"],
+                price_original=item["price_original"],
+                currency=item["currency"],
+                image=item["image"],
+                attributes=item["attributes"] | year,
+                score=round(float(shown.scores[place]), 4),
+                why=why,
+                explain=parts if explain else None,
+            )
+            hits.append(hit)
+        return hits
+
+    def count_facets(self, ranking: Ranking) -> dict[str, dict[str, int]]:
+        """Count the items of a ranking by the values of each facet, the most frequent first."""
+        counts: dict[str, Counter[str]] = {}
+        for item in self.bundle.items.rows_as_put(ranking.rows):
+            for name, values in facets_of(item).items():
+                counts.setdefault(name, Counter()).update(values)
+        ordered = {}
+        for name, found in sorted(counts.items()):
+            ordered[name] = dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
+        return ordered
+
+    def _note(self, parsed: ParsedQuery, *, found: bool, fits_all: bool) -> str | None:
+        """What a user should know of an answer besides its hits."""
+        query, meaning = parsed.query, parsed.meaning
+        if not found and (query.filters or meaning.exclusions):
+            return "Nothing fits these filters."
+        if not found:
+            return "Nothing fits this price range."
+        if not fits_all:
+            wanted = ", ".join(value for values in meaning.filters.values() for value in values)
+            return f"Nothing here fits all of it: {wanted}. The nearest are shown."
+        if meaning.other_currency:
+            currency = self.bundle.vocabulary.currency
+            return f"Prices are in {currency} here; the one in {meaning.other_currency} is not used."
+        if query.user_id and not len(self.bundle.histories.of_user(query.user_id)[0]):
+            return f"{UNKNOWN_USER}; the answer is the same for everyone."
+        return None
+
+    def _explain_history(self, known: Rows, weights: Weights) -> Reasons:
+        """Name the item of a history that speaks most for each item shown."""
+
+        def reasons(_: Items, shown: Ranking) -> list[str]:
+            if not len(shown):
+                return []
+            factors = self.bundle.factor_index
+            likeness = factors.vectors_of(shown.rows) @ factors.vectors_of(known).T * weights
+            titles = self.bundle.items.titles(known[likeness.argmax(axis=1)])
+            return [f"Fits your taste, such as {title}" for title in titles]
+
+        return reasons
+
+    def _explain_matches(self, parsed: ParsedQuery) -> Reasons:
+        """Name the attribute values that match the query, and say where an item fits the user's taste."""
+        words = self.bundle.bm25.query_words(parsed.meaning.text)
+
+        def matching(name: str, value: str) -> bool:
+            if value in parsed.meaning.filters.get(name, []):
+                return True
+            return words.issuperset(self.bundle.bm25.words(value) or [value])
+
+        def reasons(items: Items, shown: Ranking) -> list[str]:
+            found = []
+            for item, taste in zip(items, shown.parts["taste"], strict=True):
+                pairs = [(name, value) for name, values in item["attributes"].items() for value in values]
+                matched = ", ".join(value for name, value in pairs if matching(name, value))
+                why = f"Matches {matched or 'what you wrote'}"
+                found.append(f"{why} · fits your taste" if taste > MIN_TASTE else why)
+            return found
+
+        return reasons
+
+
+def _popular(items: Items, _: Ranking) -> list[str]:
+    return ["Popular"] * len(items)
+
+
+def _cache_key(query: Query) -> tuple[str, bool]:
+    return query.text, SPELLING in query.ignore

@@ -1,0 +1,84 @@
+"""Caches that are addressed by all that their content depends on: settings, inputs, code, libraries, processor.
+
+A cache is no output of a stage: whatever it holds, the stage writes the same bytes as without it.
+"""
+
+import hashlib
+import json
+import shutil
+import zipfile
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.core.atomic_write import atomic_path
+from components.core.compute import device_name
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def cache_key(*parts: Any) -> str:
+    """Return a hash of values that JSON can hold."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def torch_runtime() -> dict[str, str]:
+    """Describe the libraries and the processor that the bits of a tensor depend on."""
+    import torch
+
+    libraries = ("torch", "transformers", "sentence-transformers", "onnxruntime")
+    return {name: version(name) for name in libraries} | {
+        "processor": f"{torch.get_num_threads()} {torch.backends.cpu.get_cpu_capability()}",
+        "device": device_name(),
+    }
+
+
+def cache_folder(output: Path, name: str, key: str) -> Path:
+    """Return the folder of a key beside an output, and remove the folders of other keys."""
+    folder = output.parent / f".{name}-{key[:16]}"
+    for other in output.parent.glob(f".{name}-*"):
+        if other != folder:
+            shutil.rmtree(other)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+class ArrayCache:
+    """A folder with one file of named arrays a key; each is whole or absent."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+
+    def __contains__(self, key: str) -> bool:
+        # A torn file has no directory of a zip archive at its end
+        return zipfile.is_zipfile(self._file(key))
+
+    def read(self, key: str) -> Arrays:
+        """Read the arrays of a key."""
+        with np.load(self._file(key), allow_pickle=False) as file:
+            return dict(file)
+
+    def write(self, key: str, arrays: Arrays) -> None:
+        """Store the arrays of a key."""
+        with atomic_path(self._file(key)) as part, part.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+
+    def read_or_make(self, key: str, make: Callable[[], Arrays]) -> Arrays:
+        """Read the arrays of a key; make and store them where they are not there yet."""
+        if key not in self:
+            self.write(key, make())
+        return self.read(key)
+
+    def keep_only(self, keys: Iterable[str]) -> None:
+        """Remove the files of all other keys, and what killed processes left half-written."""
+        kept = {self._file(key) for key in keys}
+        for file in set(self.folder.iterdir()) - kept:
+            file.unlink()
+
+    def _file(self, key: str) -> Path:
+        return self.folder / f"{key}.npz"

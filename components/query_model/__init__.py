@@ -1,0 +1,1 @@
+"""What a query means: its vector by a small encoder, and its prices, attribute values and recipients."""

@@ -1,0 +1,14 @@
+"""Settings of the query model, read from `conf/query_model.yaml`, and its error."""
+
+from components.core.errors import TandemError
+from components.core.settings import Settings
+
+
+class QueryModelError(TandemError):
+    """A query model that cannot be made or read."""
+
+
+class QueryModelSettings(Settings):
+    """How the query model is exported."""
+
+    conf_file = "query_model.yaml"

@@ -1,0 +1,1 @@
+"""Search by words: the text of an item, tokens, BM25 and spelling."""

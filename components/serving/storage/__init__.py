@@ -1,0 +1,1 @@
+"""The database of the service: changes, keys, blocked queries; SQLite or Postgres."""

@@ -1,0 +1,1 @@
+"""The networks that describe clips, transitions and voices, with the weights of their packages."""

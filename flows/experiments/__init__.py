@@ -1,0 +1,1 @@
+"""Compare versions, sweep settings, reproduce a published version."""

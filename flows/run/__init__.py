@@ -1,0 +1,1 @@
+"""Run the graph: stages as Prefect tasks, progress, recovery after a crash."""
