@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PORT   ?= 8000
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help run serve demo test slow check fix status clean
+.PHONY: help run serve demo test slow all endurance check fix status clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -25,11 +25,17 @@ status: $(VENV)/.installed ## which stages would run and why, and what is publis
 test: $(VENV)/.installed-test ## install what the tests need and run them
 	@pytest
 
-slow: $(VENV)/.installed-test ## the tests that take minutes each; CI runs them too
+slow: $(VENV)/.installed-test ## the tests that take minutes each
 	@pytest -m slow
 
-check: $(VENV)/.installed-test ## lint, format, types, layers, dead code
-	@ruff check . && ruff format --check . && mypy && lint-imports && vulture
+all: $(VENV)/.installed-test ## every test but the endurance ones, in one session, as CI runs them
+	@pytest -m "not endurance"
+
+endurance: $(VENV)/.installed-test ## kill a run in every stage, for a quarter of an hour
+	@pytest -m endurance
+
+check: $(VENV)/.installed-test ## lint, format, types, layers, dead code, dependencies
+	@ruff check . && ruff format --check . && mypy && lint-imports && vulture && deptry .
 
 fix: $(VENV)/.installed-test ## format, and mend what the linter can mend
 	@ruff check --fix . && ruff format .

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from components.catalogue.tables import typed
+from components.catalogue.tables import cast_columns
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data" / "chorus"
 LONGEST_VALUE = 80
@@ -25,7 +25,7 @@ def read_items() -> pd.DataFrame:
     table = products.rename(columns=columns).assign(
         attributes=ordered, price=products["price"].where(products["price"] > 0) / 100, available=True
     )
-    return typed("items", table.assign(text=table["text"].fillna("")))
+    return cast_columns("items", table.assign(text=table["text"].fillna("")))
 
 
 def _texts(attributes: dict[str, object]) -> dict[str, str]:

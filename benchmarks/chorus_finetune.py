@@ -21,14 +21,20 @@ import torch
 
 from components.core.ranking_metrics import mean_ndcg
 from components.search.item_text import item_texts
-from components.text_model.adapters import attach, fold
+from components.text_model.adapters import attach_adapters, merge_adapters
 from components.text_model.encoder import TextEncoder, open_model
 from components.text_model.evaluate import grade_matrix
-from components.text_model.finetune import main_directions, with_head
+from components.text_model.finetune import add_head, main_directions
 from components.text_model.losses import pairs_loss
 from components.text_model.settings import TextModelSettings
-from components.text_model.training import BEST as BEST_WEIGHTS
-from components.text_model.training import Figures, load_trained, mean, train, validated
+from components.text_model.training import (
+    BEST_FILE,
+    Figures,
+    load_trained,
+    mean_figure,
+    train_model,
+    validation_curve,
+)
 from components.text_model.training_pairs import RELEVANT_GRADE, attribute_pairs, title_pairs
 
 CACHE = Path(".tandem") / "search"
@@ -98,7 +104,7 @@ def with_shorter_vectors(model: Any, texts: list[str], seed: int) -> Any:
     """The model with a head that keeps the main directions of some of the texts."""
     drawn = np.random.default_rng(seed).permutation(len(texts))[:HEAD_TEXTS]
     directions = main_directions(model, [texts[row] for row in drawn], SETTINGS.dimensions)
-    shortened = with_head(model, directions)
+    shortened = add_head(model, directions)
     shortened.max_seq_length = SETTINGS.maximum_tokens
     return shortened
 
@@ -122,13 +128,13 @@ def finetuned(
     with torch.autocast("cpu", dtype=torch.bfloat16, cache_enabled=False):
         model = with_shorter_vectors(model, item_texts(items), settings.seed)
         before = judge(model) if chosen else {}
-        attach(model, settings)
+        attach_adapters(model, settings)
         work = CACHE / f"training-{settings.seed}-{half}"
         taught = lessons(items, learnt, pairs, settings.seed)
-        history = train(model, taught, pairs_loss(model, settings), judge, before, work, settings)
-    print(validated(history, mean(before)))
-    load_trained(model, work / BEST_WEIGHTS)
-    fold(model)
+        history = train_model(model, taught, pairs_loss(model, settings), judge, before, work, settings)
+    print(validation_curve(history, mean_figure(before)))
+    load_trained(model, work / BEST_FILE)
+    merge_adapters(model)
     model.save(str(folder), create_model_card=False)
     return folder
 

@@ -86,11 +86,11 @@ class Judge:
 
     def excess(self, texts: Sequence[str]) -> Scores:
         """How far above its line the filter scores each text (t,): blocked is what is above 0."""
-        readings = [self.ethics.readings(text, self.encoder) for text in texts]
+        readings = [self.ethics.list_variants(text, self.encoder) for text in texts]
         flat = [reading for own in readings for reading in own]
         spans = iter(self.encoder.encode_spans(flat, self.ethics.window_tokens))
         self.texts, self.encodings = self.texts + len(texts), self.encodings + len(flat)
-        verdicts = [self.ethics.verdict(own, [next(spans) for _ in own]) for own in readings]
+        verdicts = [self.ethics.judge_variants(own, [next(spans) for _ in own]) for own in readings]
         return np.array([verdict.score - verdict.threshold for verdict in verdicts])
 
     def nearest(self, texts: Sequence[str]) -> Scores:
@@ -157,7 +157,7 @@ def measure(judge: Judge, shared: Path, long: int) -> dict[str, object]:
     lines = {name: float(np.quantile(rule(ordinary), 0.997)) for name, rule in peers.items()}
     pairs = {name: [judge.excess(public[part]["text"]) for part in pair] for name, pair in PAIRS.items()}
     query = "summer dress for my niece"
-    readings = judge.ethics.readings(query, judge.encoder)
+    readings = judge.ethics.list_variants(query, judge.encoder)
     spans = judge.encoder.encode_spans(readings, judge.ethics.window_tokens)
     return {
         "line": judge.ethics.threshold,
@@ -179,7 +179,10 @@ def measure(judge: Judge, shared: Path, long: int) -> dict[str, object]:
         "shop_titles_blocked": share(judge.excess(public["shop"]["text"]) > 0),
         "encodings_a_harmless_text": encodings,
         "cpu_milliseconds_beyond_encoding": milliseconds(
-            lambda: (judge.ethics.readings(query, judge.encoder), judge.ethics.verdict(readings, spans))
+            lambda: (
+                judge.ethics.list_variants(query, judge.encoder),
+                judge.ethics.judge_variants(readings, spans),
+            )
         ),
     }
 

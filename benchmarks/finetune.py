@@ -20,11 +20,11 @@ from rich.console import Console
 from rich.table import Table
 
 from components.core.compute import device_name
-from components.text_model.adapters import attach, quantise
-from components.text_model.finetune import begin, validate
+from components.text_model.adapters import attach_adapters, quantize_backbone
+from components.text_model.finetune import prepare_model, validate_pairs
 from components.text_model.losses import pairs_loss
 from components.text_model.settings import TextModelSettings
-from components.text_model.training import best_figures, last_checkpoint, mean, train
+from components.text_model.training import best_figures, last_checkpoint, mean_figure, train_model
 
 METHODS = ("full", "lora", "qlora")
 RATES = {"full": 2e-5, "lora": 2e-4, "qlora": 2e-4}
@@ -76,20 +76,20 @@ def measure(
 ) -> dict[str, Any]:
     """Train by a method; meant for a process of its own. start: where the head is that all begin with."""
     settings = settings.model_copy(update={"method": method, "learning_rate": RATES[method]})
-    model, before = begin(model_name, pairs, start, settings)
+    model, before = prepare_model(model_name, pairs, start, settings)
     with TemporaryDirectory() as folder:
         work = Path(folder)
         if method == "qlora":
-            quantise(model, model_name)
+            quantize_backbone(model, model_name)
         if method != "full":
-            attach(model, settings)
+            attach_adapters(model, settings)
         trained = sum(value.numel() for value in model.parameters() if value.requires_grad)
         report = {"trained_parameters": trained, "weights_mb": weight_bytes(model) / MEGABYTE}
         forget_peak()
         training = pairs.loc[pairs["part"] == "train", ["anchor", "positive"]]
         judge = partial(timed_validate, pairs=pairs, settings=settings)
         wall, cpu = time.monotonic(), time.process_time()
-        history = train(model, training, pairs_loss(model, settings), judge, before, work, settings)
+        history = train_model(model, training, pairs_loss(model, settings), judge, before, work, settings)
         wall, cpu = time.monotonic() - wall, time.process_time() - cpu
         report |= {
             "gradients_mb": 4 * trained / MEGABYTE,
@@ -97,8 +97,8 @@ def measure(
             "peak_mb": peak_megabytes(),
             "cpu_seconds_a_step": (cpu - VALIDATING["cpu"]) / settings.maximum_steps,
             "seconds_a_step": (wall - VALIDATING["wall"]) / settings.maximum_steps,
-            "mrr_10_before": mean(before),
-            "mrr_10_after": mean(best_figures(history)),
+            "mrr_10_before": mean_figure(before),
+            "mrr_10_after": mean_figure(best_figures(history)),
         }
     return {name: round(value, 4) for name, value in report.items()}
 
@@ -109,7 +109,7 @@ VALIDATING = {"cpu": 0.0, "wall": 0.0}
 def timed_validate(model: Any, pairs: pd.DataFrame, settings: TextModelSettings) -> dict[str, float]:
     """Validate, and count the time that this takes away from the steps'."""
     wall, cpu = time.monotonic(), time.process_time()
-    figures = validate(model, pairs, settings)
+    figures = validate_pairs(model, pairs, settings)
     VALIDATING["wall"] += time.monotonic() - wall
     VALIDATING["cpu"] += time.process_time() - cpu
     return figures

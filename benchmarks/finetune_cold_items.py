@@ -21,15 +21,22 @@ from recommender_data import Split, read_interactions, split
 
 from components.core.compute import device_name
 from components.core.content_cache import cache_key
-from components.recommender.cold_start import judge
+from components.recommender.cold_start import evaluate_hidden_items
 from components.recommender.interaction_matrix import Csr, Floats, Indices
-from components.recommender.metrics import per_user
+from components.recommender.metrics import evaluate_users
 from components.recommender.settings import RecommenderSettings
-from components.text_model.adapters import attach, fold
+from components.text_model.adapters import attach_adapters, merge_adapters
 from components.text_model.encoder import TextEncoder, open_model
-from components.text_model.losses import CombinedLoss, TasteLoss
+from components.text_model.losses import CombinedLoss, InteractionsLoss
 from components.text_model.settings import TextModelSettings
-from components.text_model.training import BEST, load_trained, losses, mean, train, validated
+from components.text_model.training import (
+    BEST_FILE,
+    load_trained,
+    loss_table,
+    mean_figure,
+    train_model,
+    validation_curve,
+)
 
 SEED = 0
 SETTINGS = RecommenderSettings(
@@ -52,7 +59,7 @@ def validate(model: Any, texts: list[str], users: Csr, shown: Indices, cold: Ind
     kept = np.flatnonzero((np.diff(users[:, known].indptr) > 0) & (np.diff(users[:, found].indptr) > 0))
     held_out = Csr(users[:, found][kept])
     scores = tastes[kept] @ likenesses.T
-    values = per_user(lambda _: scores, Csr(held_out - held_out), held_out, len(kept))
+    values = evaluate_users(lambda _: scores, Csr(held_out - held_out), held_out, len(kept))
     return {"cold_ndcg_100": float(values["ndcg_100"].mean())}
 
 
@@ -67,19 +74,19 @@ def tune(
     told = [texts[item] for item in shown]
     pairs = pd.DataFrame({"anchor": [text.split(". ")[0] for text in told], "positive": told})
     if settings.method == "lora":
-        attach(model, settings)
-    loss = CombinedLoss(model, TasteLoss(model, told, Csr(parts.train[:, shown]), settings), settings)
+        attach_adapters(model, settings)
+    loss = CombinedLoss(model, InteractionsLoss(model, told, Csr(parts.train[:, shown]), settings), settings)
     check = partial(validate, texts=texts, users=parts.validation, shown=shown, cold=cold)
     with torch.autocast(model.device.type, dtype=torch.bfloat16, cache_enabled=False):
         before = check(model)
-        history = train(model, pairs, loss, check, before, work, settings)
-    if (work / BEST).is_file():
-        load_trained(model, work / BEST)
+        history = train_model(model, pairs, loss, check, before, work, settings)
+    if (work / BEST_FILE).is_file():
+        load_trained(model, work / BEST_FILE)
     if settings.method == "lora":
-        fold(model)
-    curve = validated(history, mean(before))
+        merge_adapters(model)
+    curve = validation_curve(history, mean_figure(before))
     typer.echo(f"validation NDCG@100 {curve[0]:.4f} before, {max(curve):.4f} at its best")
-    return losses(history), curve
+    return loss_table(history), curve
 
 
 def encoded(model: Any, texts: list[str]) -> Floats:
@@ -149,7 +156,9 @@ def main(
         return
     chosen = SETTINGS.model_copy(update={"epochs": 1}) if quick else SETTINGS
     reports = {
-        name: judge(parts.train, parts.validation, parts.test, content, drawn(len(texts), SEED), chosen)
+        name: evaluate_hidden_items(
+            parts.train, parts.validation, parts.test, content, drawn(len(texts), SEED), chosen
+        )
         for name, content in {
             "zero_shot": before,
             "tuned": encoded(model, texts),

@@ -14,18 +14,18 @@ import pandas as pd
 import torch
 import typer
 
-from components.text_model.adapters import attach
-from components.text_model.finetune import begin, validate
-from components.text_model.losses import nested, pairs_loss
+from components.text_model.adapters import attach_adapters
+from components.text_model.finetune import prepare_model, validate_pairs
+from components.text_model.losses import nested_lengths, pairs_loss
 from components.text_model.settings import TextModelSettings
-from components.text_model.training import best_figures, mean, train
+from components.text_model.training import best_figures, mean_figure, train_model
 
 WAYS = ("head", "pca", "truncation")
 
 
 def shortened(way: str, name: str, pairs: pd.DataFrame, work: Path, settings: TextModelSettings) -> Any:
     """A model whose vectors have the settings' length."""
-    model, _ = begin(name, pairs, work, settings)
+    model, _ = prepare_model(name, pairs, work, settings)
     if way == "head":
         return model
     if way == "pca":
@@ -41,9 +41,9 @@ def shortened(way: str, name: str, pairs: pd.DataFrame, work: Path, settings: Te
 def at_lengths(model: Any, pairs: pd.DataFrame, settings: TextModelSettings) -> dict[str, float]:
     """MRR@10 over the kinds with vectors cut to each length."""
     figures = {}
-    for length in nested(settings):
+    for length in nested_lengths(settings):
         model.truncate_dim = length
-        figures[str(length)] = mean(validate(model, pairs, settings))
+        figures[str(length)] = mean_figure(validate_pairs(model, pairs, settings))
     model.truncate_dim = settings.dimensions
     return figures
 
@@ -75,9 +75,9 @@ def main(
         with TemporaryDirectory() as folder:
             chosen = shortened(way, str(model), table, Path(folder), settings)
             torch.manual_seed(settings.seed)
-            attach(chosen, settings)
+            attach_adapters(chosen, settings)
             before = judge(chosen)
-            history = train(
+            history = train_model(
                 chosen, training, pairs_loss(chosen, settings), judge, before, Path(folder), settings
             )
         after = best_figures(history)

@@ -1,4 +1,4 @@
-"""What the flow costs when nothing has changed: `tandem run` against `dvc repro`, in turns, over a project that is up to date.
+"""Measure what the flow costs when nothing has changed: `tandem run` beside `dvc repro`, in turns, in a project up to date.
 
 python benchmarks/flow_overhead.py --root . --repeats 3 --json benchmarks/results/flow_overhead.json
 """
@@ -20,8 +20,8 @@ COMMANDS = {"dvc repro": ("dvc", "repro", "--quiet"), "tandem run": ("tandem", "
 GOAL_TIMES, GOAL_SECONDS = 1.5, 10.0
 
 
-def once(command: tuple[str, ...], root: Path) -> tuple[float, float]:
-    """Wall seconds, and CPU seconds of the command with all that it started and waited for."""
+def measure_command(command: tuple[str, ...], root: Path) -> tuple[float, float]:
+    """Return wall seconds, and CPU seconds of the command with all that it started and waited for."""
     before, began = os.times(), time.perf_counter()
     subprocess.run(
         [Path(sys.executable).with_name(command[0]), *command[1:]],
@@ -39,12 +39,12 @@ def main(
     repeats: Annotated[int, typer.Option(min=1, help="Turns of each command")] = 3,
     target: Annotated[Path | None, typer.Option("--json", help="Where the figures go")] = None,
 ) -> None:
-    """Measure both, tell the medians, and whether the goal of 1.5 times and 10 seconds is met."""
+    """Measure both, print the medians, and whether the goal of 1.5 times and 10 seconds is met."""
     stages = len(yaml.safe_load((root / "dvc.yaml").read_text())["stages"])
     measured: dict[str, list[tuple[float, float]]] = {name: [] for name in COMMANDS}
     for _ in range(repeats):
         for name, turns in measured.items():
-            turns.append(once(COMMANDS[name], root))
+            turns.append(measure_command(COMMANDS[name], root))
     figures = {
         name: {
             "seconds": [round(wall, 2) for wall, _ in turns],

@@ -21,11 +21,12 @@ from components.bundle.stores.item_store import ItemStore
 from components.catalogue import ingest
 from components.catalogue.settings import CatalogueSettings
 from components.catalogue.tables import read_items
-from components.query_model.parser import QueryMeaning, parse_text, within_third
+from components.query_model.parser import QueryMeaning, limit_to_third, parse_text
+from components.query_model.query_words import list_query_words
 from components.query_model.vocabulary import Vocabulary
-from components.search.bm25 import BM25Index, hybrid
+from components.search.bm25 import BM25Index, fuse_scores
 from components.search.item_text import item_texts, matched_texts
-from components.search.spelling import correct_spelling
+from components.search.spelling import SpellingCorrector, correct_spelling
 from components.text_model.encoder import TextEncoder
 
 QUERIES = Path(__file__).with_name("gifts.csv")
@@ -70,21 +71,23 @@ class Search:
 
     def __init__(self, items: pd.DataFrame, encoder: TextEncoder) -> None:
         self.items, self.encoder = items, encoder
-        self.shelf, self.vocabulary = ItemStore.from_items(items), Vocabulary.of(items)
-        self.lexical = BM25Index.build(matched_texts(items))
+        self.shelf, self.vocabulary = ItemStore.from_items(items), Vocabulary.from_items(items)
+        texts = matched_texts(items)
+        self.lexical = BM25Index.from_texts(texts)
+        self.spelling = SpellingCorrector.from_texts(texts, list_query_words())
         self.vectors = encoder.encode(item_texts(items))
 
     def first(self, meant: QueryMeaning) -> NDArray[np.int64]:
         """Rows of the first ten for what was understood."""
         on_sale = self.shelf.on_sale(meant.price_min, meant.price_max)
-        for name, values in meant.without.items():
-            on_sale &= self.shelf.lacking(name, values)
-        allowed, _ = self.shelf.fitting(on_sale, meant.filters)
+        for name, values in meant.exclusions.items():
+            on_sale &= self.shelf.without_values(name, values)
+        allowed, _ = self.shelf.apply_filters(on_sale, meant.filters)
         similarities = self.vectors @ self.encoder.encode([meant.text])[0]
-        scores = hybrid(self.lexical.scores(meant.text), similarities, WORDS)
+        scores = fuse_scores(self.lexical.scores(meant.text), similarities, WORDS)
         rows = np.argsort(-scores, kind="stable")
         rows = rows[allowed[rows]]
-        meant = within_third(meant, self.shelf.price[rows])
+        meant = limit_to_third(meant, self.shelf.price[rows])
         return rows[self.shelf.on_sale(meant.price_min, meant.price_max)[rows]][:SHOWN]
 
 
@@ -118,7 +121,7 @@ def main() -> None:
     rows = []
     for rule in pd.read_csv(given.queries, dtype=str).fillna("").to_dict("records"):
         fits = fitting(items, rule)
-        spelt = search.lexical.misspelt(rule["query"])
+        spelt = search.spelling.find_corrections(rule["query"], search.lexical)
         meant = parse_text(correct_spelling(rule["query"], spelt), search.vocabulary)
         shown = {"with": meant, "without": QueryMeaning(rule["query"])}
         rows.append(

@@ -92,7 +92,7 @@ def ours(vectors: Vectors, folder: Path) -> tuple[AnnoyVectors, dict[str, Any]]:
     started = time.process_time()
     write_index({"text": vectors}, folder, IndexSettings())
     built, opened = time.process_time() - started, time.perf_counter()
-    segment = AnnoyVectors.open(folder, "text")
+    segment = AnnoyVectors.open_segment(folder, "text")
     loaded = time.perf_counter() - opened
     trees = sum((folder / f"text{end}").stat().st_size for end in (".ann", "_directions.npy"))
     return segment, {
@@ -152,7 +152,7 @@ def changed(segment: AnnoyVectors, vectors: Vectors, seed: int) -> tuple[LiveInd
     now[rows] = moved / np.linalg.norm(moved, axis=1, keepdims=True)
     started = time.perf_counter()
     for row in rows.tolist():
-        live.put(row, now[row])
+        live.put_vector(row, now[row])
     return live, now, (time.perf_counter() - started) / len(rows) * 1e6
 
 
@@ -163,7 +163,7 @@ def lines(vectors: Vectors, queries: Vectors, peers: bool, seed: int) -> Iterato
         segment, told = ours(vectors, folder)
         searches: dict[str, tuple[Search, dict[str, Any]]] = {
             "tandem": (lambda query, allowed: segment.search(query, ASKED, allowed)[0], told),
-            "exact": (lambda query, allowed: segment.exact(query, ASKED, allowed)[0], {}),
+            "exact": (lambda query, allowed: segment.search_exact(query, ASKED, allowed)[0], {}),
         }
         if peers:
             searches["annoy, 50 trees, 20,000 nodes"] = plain_annoy(vectors, folder)

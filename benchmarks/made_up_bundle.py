@@ -21,12 +21,14 @@ from components.bundle.stores.user_histories import ARRAYS
 from components.core.content_hash import hash_file
 from components.index.build import write_index
 from components.index.settings import IndexSettings
-from components.query_model.parser import Vocabulary
+from components.query_model.query_words import list_query_words
+from components.query_model.vocabulary import Vocabulary
 from components.recommender.factors import ItemFactors
 from components.search.bm25 import BM25Index
 from components.search.item_text import matched_texts
+from components.search.spelling import SpellingCorrector
 
-KEPT = ("model", "query_model", "ethics", "catalogue/interactions.parquet", "catalogue/shop.json")
+KEPT = ("query_model", "ethics", "catalogue/interactions.parquet", "catalogue/shop.json")
 COLOURS = ("red", "blue", "green", "black", "white", "yellow")
 TASTE_DIMENSIONS, NEIGHBOURS, LIKED, CLUSTERS, WORDS = 256, 50, 20, 2000, 20_000
 BLOCK = 10_000
@@ -49,10 +51,12 @@ def made_up_bundle(real: Path, folder: Path, items: int, people: int, seed: int 
     neighbours = sparse.csr_matrix((weights.ravel(), near.ravel(), starts), shape=(items, items))
     ids = table["item_id"].to_numpy(object)
     ItemFactors(ids, taste, popularity, np.zeros(items, bool), neighbours).save(folder / "item_factors")
-    ItemStore.from_items(table).save(folder / "shelf")
+    ItemStore.from_items(table).save(folder / "items")
     write_films(folder / "films", [])
-    Vocabulary.of(table).save(folder / "vocabulary.json")
-    BM25Index.build(matched_texts(table)).save(folder / "lexical")
+    Vocabulary.from_items(table).save(folder / "vocabulary.json")
+    texts = matched_texts(table)
+    BM25Index.from_texts(texts).save(folder / "bm25")
+    SpellingCorrector.from_texts(texts, list_query_words()).save(folder / "spelling.json")
     write_index({"text": text, "taste": taste}, folder / "index", IndexSettings())
     write_histories(folder / "histories", items, people, draw)
     files = sorted(file for file in folder.rglob("*") if file.is_file())

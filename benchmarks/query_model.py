@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from components.ethics.filter import EthicsFilter
-from components.query_model.export import export, write_graph
+from components.query_model.export import export_model, write_graph
 from components.query_model.onnx_encoder import OnnxEncoder, open_graph
 from components.text_model.encoder import TextEncoder
 
@@ -46,13 +46,13 @@ def compare(model: Path, ethics: EthicsFilter, most: int) -> dict[str, Any]:
     """Figures of both."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.process_time()
-        export(TextEncoder.load(model), Path(folder) / "query_model")
+        export_model(TextEncoder.load(model), Path(folder) / "query_model")
         seconds = time.process_time() - started
         small = OnnxEncoder.load(Path(folder) / "query_model")
         write_graph(TextEncoder.load(model).model, Path(folder) / "float32.onnx")
         whole = OnnxEncoder(open_graph(Path(folder) / "float32.onnx"), small.tokenizer, small.dimensions)
         texts = texts_of(most)
-        verdicts = [[ethics.verdict_on(text, encoder) for text in texts] for encoder in (whole, small)]
+        verdicts = [[ethics.judge_text(text, encoder) for text in texts] for encoder in (whole, small)]
         timed = {"float32": whole, "8 bits": small}
         moved = [abs(a.score - b.score) for a, b in zip(*verdicts, strict=True)]
         return {

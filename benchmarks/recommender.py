@@ -25,10 +25,10 @@ from rich.table import Table
 
 from components.core.ranking_metrics import bootstrap_interval
 from components.recommender.interaction_matrix import Csr, hold_out, rows_with_items
-from components.recommender.metrics import Score, per_user
+from components.recommender.metrics import Score, evaluate_users, factor_scorer, mean_ndcg_100
 from components.recommender.settings import RecommenderSettings
-from components.recommender.sparse_neighbours import nearest
-from components.recommender.train import fit, mean_ndcg, scorer
+from components.recommender.sparse_neighbours import find_neighbours
+from components.recommender.train import fit
 
 BATCH_USERS = 128
 BOOTSTRAPS = 1000
@@ -68,7 +68,7 @@ def popularity(parts: Split, task: Task, seed: int, setting: Any) -> Model:
 
 def item_knn(parts: Split, task: Task, seed: int, setting: int) -> Model:
     """Cosines of the nearest items."""
-    near = Csr(nearest(parts.train, setting, BATCH_USERS).T)
+    near = Csr(find_neighbours(parts.train, setting, BATCH_USERS).T)
     return Model(lambda rows: (rows @ near).toarray(), near.data.nbytes + near.indices.nbytes)
 
 
@@ -108,13 +108,13 @@ def elsarec(parts: Split, task: Task, seed: int, setting: float) -> Model:
     users = rows_with_items(parts.train)[0]
     model.fit(users, epochs=task.epochs, batch_size=task.batch_size, shuffle=True, verbose=False)
     factors = torch.nn.functional.normalize(model.get_items_embeddings(), dim=-1).numpy()
-    return Model(scorer(factors), factors.nbytes)
+    return Model(factor_scorer(factors), factors.nbytes)
 
 
 def elsa(parts: Split, task: Task, seed: int, setting: float) -> Model:
     """ELSA in its Gram form, low rank alone."""
     factors = fit(parts.train, parts.validation, settings_of(task, seed, setting)).factors
-    return Model(scorer(factors), factors.nbytes)
+    return Model(factor_scorer(factors), factors.nbytes)
 
 
 def elsa_and_sparse(parts: Split, task: Task, seed: int, setting: tuple[float, int, float]) -> Model:
@@ -126,11 +126,11 @@ def elsa_and_sparse(parts: Split, task: Task, seed: int, setting: tuple[float, i
     sparse = trained.neighbours
     assert sparse is not None
     size = trained.factors.nbytes + sparse.data.nbytes + sparse.indices.nbytes + sparse.indptr.nbytes
-    return Model(scorer(trained.factors, sparse), size)
+    return Model(factor_scorer(trained.factors, sparse), size)
 
 
 def settings_of(task: Task, seed: int, learning_rate: float) -> RecommenderSettings:
-    """The room's settings for ELSA alone, as this run trains it."""
+    """The recommender's settings for ELSA alone, as this run trains it."""
     return RecommenderSettings(
         dimensions=task.dimensions, epochs=task.epochs, patience=task.epochs, batch_size=task.batch_size,
         learning_rate=learning_rate, seed=seed, neighbours=0,
@@ -160,13 +160,15 @@ def measure(name: str, task: Task, answers: Any) -> None:
     fits, quality, peaks = {}, {}, []
     for setting in settings[: 1 if task.quick else None]:
         fits[setting] = timed(fitting, parts, task, 0, setting)
-        quality[setting] = mean_ndcg(fits[setting][0].score, *validation, BATCH_USERS)
+        quality[setting] = mean_ndcg_100(fits[setting][0].score, *validation, BATCH_USERS)
         peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     chosen = max(quality, key=lambda setting: quality[setting])
     runs = [fits[chosen]]
     runs += [timed(fitting, parts, task, seed, chosen) if drawn else runs[0] for seed in range(1, task.seeds)]
     tests = [rows_with_items(*hold_out(parts.test, 0.2, seed)) for seed in range(task.seeds)]
-    values = [per_user(model.score, *test, BATCH_USERS) for (model, _), test in zip(runs, tests, strict=True)]
+    values = [
+        evaluate_users(model.score, *test, BATCH_USERS) for (model, _), test in zip(runs, tests, strict=True)
+    ]
     items, size = parts.train.shape[1], runs[0][0].size
     report = {"setting": chosen, "cpu_seconds": round(float(np.mean([seconds for _, seconds in runs])), 2)}
     report |= {"peak_rss_mb": round(peaks[0])}

@@ -19,7 +19,7 @@ import typer
 from recommender_scale import TASTES
 from recommender_scale import made_up as made_up_interactions
 
-from components.bundle.ranking import by_history
+from components.bundle.ranking import Ranker
 from components.bundle.settings import BundleSettings
 from components.core.linear_algebra import unit_rows
 from components.index.annoy_index import AnnoyVectors
@@ -28,9 +28,9 @@ from components.index.live_index import LiveIndex
 from components.index.settings import IndexSettings
 from components.recommender.factors import ItemFactors
 from components.recommender.interaction_matrix import Csr
-from components.recommender.session_recommender import recommend
+from components.recommender.session_recommender import recommend_items
 
-NEIGHBOURS, HISTORY, TRIALS, ASKED = 50, 30, 100, 10
+NEIGHBOURS, HISTORY, TRIALS, TOP_K = 50, 30, 100, 10
 
 
 def made_up(items: int, dimensions: int) -> ItemFactors:
@@ -64,15 +64,18 @@ def through_index(factors: ItemFactors, index: AnnoyVectors, history: list[str])
     allowed = np.ones(len(factors.item_ids), bool)
     allowed[known] = False
     bundle: Any = SimpleNamespace(
-        factors=factors, taste=LiveIndex(index), settings=BundleSettings(), learnt_items=len(allowed)
+        factors=factors,
+        factor_index=LiveIndex(index),
+        settings=BundleSettings(),
+        n_trained_items=len(allowed),
     )
-    ranking = by_history(bundle, known, np.ones(len(known), np.float32), allowed, ASKED)
-    return [str(item) for item in factors.item_ids[ranking.rows[:ASKED]]]
+    ranking = Ranker(bundle).by_history(known, np.ones(len(known), np.float32), allowed, TOP_K)
+    return [str(item) for item in factors.item_ids[ranking.rows[:TOP_K]]]
 
 
 def exactly(factors: ItemFactors, history: list[str]) -> list[str]:
     """The answer from every item's score."""
-    return [item for item, _ in recommend(factors, history, ASKED)]
+    return [item for item, _ in recommend_items(factors, history, TOP_K)]
 
 
 def timed(people: list[list[str]], answer: Callable[[list[str]], list[str]]) -> tuple[list[list[str]], Any]:
@@ -92,7 +95,7 @@ def compare(factors: ItemFactors, index: AnnoyVectors, people: list[list[str]]) 
     """Both ways' milliseconds, and the share of the exact ten that the index finds."""
     truth, exact = timed(people, lambda history: exactly(factors, history))
     found, near = timed(people, lambda history: through_index(factors, index, history))
-    met = [len(set(one) & set(other)) / ASKED for one, other in zip(truth, found, strict=True)]
+    met = [len(set(one) & set(other)) / TOP_K for one, other in zip(truth, found, strict=True)]
     return {"exact": exact, "index": near, "recall_10": round(float(np.mean(met)), 4)}
 
 
@@ -111,7 +114,7 @@ def main(
         started = time.process_time()
         write_index({"taste": known.matrix}, Path(folder), IndexSettings())
         report["index_cpu_seconds"] = round(time.process_time() - started, 1)
-        index = AnnoyVectors.open(Path(folder), "taste")
+        index = AnnoyVectors.open_segment(Path(folder), "taste")
         report["factors"] = compare(known, index, people)
         both = replace(known, neighbours=made_up_neighbours(items))
         report["factors_and_sparse"] = compare(both, index, people)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from recommender_data import SHARED, read_interactions, split
 
 from components.catalogue.held_out import COLD_SHARE
-from components.recommender.cold_start import judge
+from components.recommender.cold_start import evaluate_hidden_items
 from components.recommender.interaction_matrix import Floats
 from components.recommender.settings import RecommenderSettings
 from components.text_model.encoder import TextEncoder
@@ -73,7 +73,9 @@ def main(
             seed=seed,
         )
         reports.append(
-            judge(parts.train, parts.validation, parts.test, content, drawn(len(content), seed), settings)
+            evaluate_hidden_items(
+                parts.train, parts.validation, parts.test, content, drawn(len(content), seed), settings
+            )
         )
         typer.echo(json.dumps(reports[-1]), err=True)
     means = {name: round(float(np.mean([report[name] for report in reports])), 4) for name in reports[0]}

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from components.recommender.interaction_matrix import Csr, Indices, InteractionMatrix, collect
+from components.recommender.interaction_matrix import Csr, Indices, InteractionMatrix, build_matrix
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
-LEAST_HISTORY, SHARE, SPLIT_SEED = 5, 0.1, 42
+MIN_HISTORY, SHARE, SPLIT_SEED = 5, 0.1, 42
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ def read_interactions(name: str, movielens: Path) -> InteractionMatrix:
         table, kind = pd.read_csv(movielens / "ml-100k.inter", sep="\t"), "rating"
         table.columns = ["user_id", "item_id", "weight", "timestamp"]
     table = table.assign(kind=kind).astype({"user_id": str, "item_id": str})
-    return collect(table, sorted(table["item_id"].unique()), minimum_rating=4.0)
+    return build_matrix(table, sorted(table["item_id"].unique()), minimum_rating=4.0)
 
 
 def split(matrix: Csr) -> Split:
     """A tenth of the users with five items at least for validation, a tenth for the figures, the others train."""
-    eligible = np.flatnonzero(np.diff(matrix.indptr) >= LEAST_HISTORY)
+    eligible = np.flatnonzero(np.diff(matrix.indptr) >= MIN_HISTORY)
     eligible = np.random.default_rng(SPLIT_SEED).permutation(eligible)
     size = int(SHARE * len(eligible))
     validation, test = eligible[:size], eligible[size : 2 * size]

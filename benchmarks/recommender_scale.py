@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 import torch
 import typer
 
-from components.catalogue.tables import interaction_parts
+from components.catalogue.tables import read_interaction_batches
 from components.core.compute import device_name
-from components.recommender.elsa import loss, to_batch
+from components.recommender.elsa import compute_loss, to_batch
 from components.recommender.factors import ItemFactors
-from components.recommender.interaction_matrix import Csr, Floats, collect_parts
+from components.recommender.interaction_matrix import Csr, Floats, build_matrix_from_parts
 from components.recommender.settings import RecommenderSettings
 from components.recommender.train import fit, start_from
 
@@ -86,7 +86,7 @@ def timed(name: str, report: dict[str, Any], work: Callable[[], Result]) -> Resu
 
 def sampled_loss(users: Csr, factors: Floats) -> float:
     """ELSA's loss on the first thousand users."""
-    return round(float(loss(torch.from_numpy(factors), to_batch(users[:1000]))), 4)
+    return round(float(compute_loss(torch.from_numpy(factors), to_batch(users[:1000]))), 4)
 
 
 def main(
@@ -117,7 +117,11 @@ def main(
         table = Path(folder) / "interactions.parquet"
         size = timed("write", report, lambda: write(made_up(users, items, rows), table))
         item_ids = [f"i{number}" for number in range(items)]
-        read = timed("stream", report, lambda: collect_parts(interaction_parts(Path(folder)), item_ids, 4.0))
+        read = timed(
+            "stream",
+            report,
+            lambda: build_matrix_from_parts(read_interaction_batches(Path(folder)), item_ids, 4.0),
+        )
     everyone = read.matrix
     report |= {"parquet_mb": round(size / 2**20), "pairs": int(everyone.nnz)}
     train, validation = everyone[VALIDATION_USERS:], everyone[:VALIDATION_USERS]

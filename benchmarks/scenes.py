@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from components.video.scenes import distances, group
+from components.video.scenes import group_shots, shot_distances
 from components.video.settings import VideoSettings
 
 Starts = list[int]
@@ -92,8 +92,8 @@ def by_stage(shots: pd.DataFrame, settings: VideoSettings) -> Starts:
     clips = colours if shots["vgg19"].isna().any() else stacked(shots["vgg19"])
     frames = np.stack([shots["first_frame"], shots["last_frame"] + 1], axis=1).astype(np.float64)
     silence = np.full((len(shots), 1), np.nan)
-    return group(
-        distances(colours, clips, silence, frames, settings.scene_sound_weight),
+    return group_shots(
+        shot_distances(colours, clips, silence, frames, settings.scene_sound_weight),
         frames,
         settings.scene_penalty,
     )

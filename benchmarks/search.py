@@ -29,11 +29,12 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from components.core.ranking_metrics import Floats, mean_ndcg, mean_recall, mean_reciprocal_rank
-from components.query_model.export import export
+from components.query_model.export import export_model
 from components.query_model.onnx_encoder import OnnxEncoder
-from components.search.bm25 import BM25Index, hybrid
+from components.query_model.query_words import list_query_words
+from components.search.bm25 import BM25Index, fuse_scores
 from components.search.item_text import item_texts, matched_texts
-from components.search.spelling import correct_spelling
+from components.search.spelling import SpellingCorrector, correct_spelling
 from components.text_model.encoder import TextEncoder, Vectors
 from components.text_model.evaluate import grade_matrix
 
@@ -66,7 +67,7 @@ def cross_validated(
 ) -> tuple[Figures, list[float]]:
     """Each query's measures under the share of words with the best NDCG@10 on the other folds; the shares chosen."""
     shares = np.linspace(0, 1, STEPS + 1)
-    found = [by_query(hybrid(words, similarities, share), grades) for share in shares]
+    found = [by_query(fuse_scores(words, similarities, share), grades) for share in shares]
     quality = np.stack([figures["ndcg_10"] for figures in found])
     total = {name: np.zeros(len(texts)) for name in MEASURES}
     chosen = []
@@ -157,7 +158,7 @@ def query_model_of(folder: Path) -> OnnxEncoder:
     if not exported.is_dir():
         encoder = TextEncoder.load(folder)
         encoder.model.max_seq_length = TOKENS
-        export(encoder, exported)
+        export_model(encoder, exported)
     return OnnxEncoder.load(exported)
 
 
@@ -196,7 +197,7 @@ def measure(model: Path, quick: bool, seed: int) -> dict[str, Any]:
     texts = item_texts(items)
     encoder, query_model = TextEncoder.load(model), query_model_of(model)
     encoder.model.max_seq_length = TOKENS
-    lexical = BM25Index.build(matched_texts(items))
+    lexical = BM25Index.from_texts(matched_texts(items))
     words = np.stack([lexical.scores(text) for text in asked])
     whole, queries = read_items(model, texts), encoder.encode(asked)
     halves = np.array([half_of(text) for text in asked])
@@ -216,17 +217,18 @@ def measure(model: Path, quick: bool, seed: int) -> dict[str, Any]:
         rows[f"hybrid, {kind}"], shares[kind] = cross_validated(words, scores, grades, asked)
     tuned = list(similarities)[-1]
     best = f"hybrid, {tuned}"
-    typed = [correct_spelling(text, lexical.misspelt(text)) for text in misspelt(asked)]
+    spelling = SpellingCorrector.from_texts(matched_texts(items), list_query_words())
+    typed = [correct_spelling(text, spelling.find_corrections(text, lexical)) for text in misspelt(asked)]
     slips = finetuned_similarities(model, seed, typed, halves, texts)
     found = np.stack([lexical.scores(text) for text in typed])
     middle = float(np.median(shares[tuned]))
     rows["words, a typing error"] = by_query(found, grades)
     rows["finetuned 512, a typing error"] = by_query(slips, grades)
-    rows["hybrid, a typing error"] = by_query(hybrid(found, slips, middle), grades)
+    rows["hybrid, a typing error"] = by_query(fuse_scores(found, slips, middle), grades)
 
     def answer(text: str) -> object:
         vector = unit(query_model.encode([text]) @ head)[0]
-        return np.argpartition(-hybrid(lexical.scores(text), vectors @ vector, 0.5), 100)[:100]
+        return np.argpartition(-fuse_scores(lexical.scores(text), vectors @ vector, 0.5), 100)[:100]
 
     rounds = 2 if quick else 5
     return {

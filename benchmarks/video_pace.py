@@ -25,7 +25,7 @@ from components.video.feature_cache import Arrays, FeatureCache, FilmInput
 from components.video.networks.i3d import I3d
 from components.video.networks.transnet import HEIGHT, WIDTH, TransNet
 from components.video.settings import VideoError, VideoSettings
-from components.video.worker_pool import Prepare, describe_films
+from components.video.worker_pool import PrepareWorker, describe_films
 
 REPEATS, TOGETHER = 5, (1, 4, 8, 16, 32)
 
@@ -54,9 +54,9 @@ def peak_megabytes(work: Callable[[], Any]) -> float:
 
 def shot_network(network: TransNet) -> dict[str, float]:
     """Frames a second of the network that finds shots."""
-    frames = torch.randint(0, 256, (shots.WINDOW, HEIGHT, WIDTH, 3), dtype=torch.uint8)
-    work = partial(network.transitions, frames)
-    kept = shots.WINDOW - 2 * shots.MARGIN
+    frames = torch.randint(0, 256, (shots.WINDOW_FRAMES, HEIGHT, WIDTH, 3), dtype=torch.uint8)
+    work = partial(network.predict_transitions, frames)
+    kept = shots.WINDOW_FRAMES - 2 * shots.MARGIN_FRAMES
     return {"frames_a_second": kept / seconds(work), "peak_mb": peak_megabytes(work)}
 
 
@@ -65,7 +65,7 @@ def clip_network(network: I3d, length: int) -> dict[str, Any]:
     report = dict[str, Any]()
     for count in TOGETHER if torch.cuda.is_available() else (1, 4):
         clips = torch.randint(0, 256, (count, length, 224, 224, 3), dtype=torch.uint8)
-        work = partial(network.features, clips)
+        work = partial(network.extract_features, clips)
         report[str(count)] = {"clips_a_second": count / seconds(work), "peak_mb": peak_megabytes(work)}
     return report
 
@@ -84,7 +84,7 @@ def copies(films: list[Path], count: int, folder: Path) -> list[FilmInput]:
 
 
 def described(
-    films: list[FilmInput], prepare: Prepare, compute: ComputeSettings, folder: Path
+    films: list[FilmInput], prepare: PrepareWorker, compute: ComputeSettings, folder: Path
 ) -> tuple[float, list[Arrays]]:
     """Seconds in which processes describe films, their start among them, and what they say."""
     began, answers = time.monotonic(), list[Arrays]()
@@ -98,8 +98,8 @@ def described(
 def pace(films: list[Path], count: int, weights: Path, workers: int) -> dict[str, float]:
     """Hours of film an hour through both stages by some processes."""
     settings, compute = VideoSettings(), ComputeSettings(workers=workers)
-    find = partial(shots.prepare, weights / "transnetv2", settings.shot_threshold)
-    describe = partial(clip_features.prepare, weights / "i3d", settings)
+    find = partial(shots.load_describer, weights / "transnetv2", settings.shot_threshold)
+    describe = partial(clip_features.load_describer, weights / "i3d", settings)
     with TemporaryDirectory() as name:
         folder = Path(name)
         made = copies(films, count, folder)

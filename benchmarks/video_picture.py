@@ -17,13 +17,13 @@ def join(clips: list[Path], path: Path) -> Path:
     """One film of several clips, one after the other."""
     import av
 
-    from components.video.decode import small_frames
+    from components.video.decode import decode_small_frames
 
     with av.open(str(path), "w") as film:
         video = film.add_stream("libx264", rate=25)
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for clip in clips:
-            for _, frame in small_frames(clip, WIDTH, HEIGHT):
+            for _, frame in decode_small_frames(clip, WIDTH, HEIGHT):
                 pixels = np.ascontiguousarray(frame)
                 film.mux(video.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         film.mux(video.encode(None))

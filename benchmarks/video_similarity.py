@@ -82,21 +82,21 @@ def describe(path: Path, network: Any) -> Features:
     import torch
 
     from components.video.clip_features import clip_frames
-    from components.video.decode import clips_by_pyav, small_frames
-    from components.video.shots import histogram
+    from components.video.decode import decode_clips_by_pyav, decode_small_frames
+    from components.video.shots import colour_histogram
 
-    small = [frame for _, frame in small_frames(path, 48, 27)]
-    clip = next(clips_by_pyav(path, clip_frames(0, len(small), CLIP, 1)))
+    small = [frame for _, frame in decode_small_frames(path, 48, 27)]
+    clip = next(decode_clips_by_pyav(path, clip_frames(0, len(small), CLIP, 1)))
     return {
-        "clip": network.features(torch.from_numpy(clip)[None])[0].cpu().numpy(),
-        "colours": np.mean([histogram(frame) for frame in small], axis=0, dtype=np.float32),
+        "clip": network.extract_features(torch.from_numpy(clip)[None])[0].cpu().numpy(),
+        "colours": np.mean([colour_histogram(frame) for frame in small], axis=0, dtype=np.float32),
         "frame": small[len(small) // 2].astype(np.float32),
     }
 
 
 def sources(film: Path, network: Any, threshold: float) -> Iterator[tuple[str, Frames]]:
     """The shots of a film that are long enough, with at most 150 frames of each."""
-    from components.video.decode import _decode
+    from components.video.decode import decode_stream
     from components.video.feature_cache import FilmInput
     from components.video.shots import find_shots
 
@@ -106,7 +106,7 @@ def sources(film: Path, network: Any, threshold: float) -> Iterator[tuple[str, F
             last = min(end, start + LONGEST)
             frames = [
                 frame.to_ndarray(format="rgb24")
-                for at, (_, frame) in enumerate(_decode(film, "video"))
+                for at, (_, frame) in enumerate(decode_stream(film, "video"))
                 if start <= at < last
             ]
             yield f"{film.stem}_{number:02}", frames
@@ -164,7 +164,7 @@ def measure(vectors: dict[tuple[str, str], NDArray[np.float32]]) -> dict[str, fl
 def films_found(vectors: dict[tuple[str, str], NDArray[np.float32]], rounds: int = 40) -> dict[str, float]:
     """R@1 of films of three shots, asked for by a copy that has kept two and has one of another film as its third."""
     from components.core.linear_algebra import unit_rows
-    from components.video.similar_films import match
+    from components.video.similar_films import match_scenes
 
     names, chance = sorted({source for source, _ in vectors}), np.random.default_rng(0)
     right: dict[str, list[bool]] = {"mean": [], "maximum": [], "scenes": []}
@@ -183,7 +183,7 @@ def films_found(vectors: dict[tuple[str, str], NDArray[np.float32]], rounds: int
                     "maximum": [
                         unit_rows(asked.max(axis=0)) @ unit_rows(other.max(axis=0)) for other in whole
                     ],
-                    "scenes": [match(asked, other) for other in whole],
+                    "scenes": [match_scenes(asked, other) for other in whole],
                 }
                 for way, values in scores.items():
                     right[way].append(int(np.argmax(values)) == number)

@@ -1,4 +1,4 @@
-"""Settings of the flow and its gate, read from `conf/nightly.yaml`, and of sweeps, from `conf/sweep.yaml`."""
+"""Settings of the nightly flow and its gate (`conf/nightly.yaml`) and of sweeps (`conf/sweep.yaml`)."""
 
 from typing import Literal, Self
 
@@ -8,7 +8,7 @@ from components.core.settings import Settings
 
 
 class GateRule(BaseModel):
-    """What a candidate's metric must hold beside the champion's."""
+    """The rule for one metric: how much worse than the champion a candidate may be."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -19,21 +19,25 @@ class GateRule(BaseModel):
 
 
 class GateSettings(BaseModel):
-    """How a candidate is examined and judged beside the champion."""
+    """How a candidate is evaluated and compared with the champion."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rules: dict[str, GateRule] = Field(default_factory=dict, description="Rules by metric name")
-    confidence: float = Field(default=0.95, gt=0, lt=1, description="Of the interval of a difference")
+    confidence: float = Field(
+        default=0.95, gt=0, lt=1, description="Confidence level of the interval of a difference"
+    )
     resamples: int = Field(default=2000, ge=100, description="Bootstrap samples behind an interval")
     examples: int = Field(
-        default=300, ge=1, description="Most queries, people and sentences of the examination"
+        default=300, ge=1, description="Maximum of queries, users and sentences of the evaluation set"
     )
-    seed: int = Field(default=42, ge=0, description="Seed of the examination's choice and of the bootstrap")
+    seed: int = Field(
+        default=42, ge=0, description="Seed of the evaluation set's sample and of the bootstrap"
+    )
 
 
 class NightlySettings(Settings):
-    """How the nightly flow runs its stages and judges their result."""
+    """How the nightly flow runs its stages and validates their result."""
 
     conf_file = "nightly.yaml"
 
@@ -46,13 +50,13 @@ class NightlySettings(Settings):
         default_factory=dict, description="The same for single stages, by name"
     )
     retries: int = Field(
-        3, ge=0, le=20, description="Further tries of a stage after a fault that may pass (network, lock)"
+        3, ge=0, le=20, description="Retries of a stage after a transient error (network, lock)"
     )
     retry_seconds: float = Field(
-        10, gt=0, description="Seconds before the first further try; twice as long before each after it"
+        10, gt=0, description="Seconds before the first retry; twice as long before each after it"
     )
     notify: tuple[str, ...] = Field(
-        (), description="Prefect notification blocks, type/name, told when a run fails or publishes"
+        (), description="Prefect notification blocks, type/name, notified when a run fails or publishes"
     )
     registered_model: str = Field("tandem", min_length=1, description="Name in the MLflow registry")
     promotion: Literal["automatic", "by hand"] = Field(
@@ -60,13 +64,13 @@ class NightlySettings(Settings):
         description="Whether a challenger that passes becomes champion at once, or by `tandem promote`",
     )
     claim_minutes: float = Field(
-        30, gt=0, description="Time after which a publisher that says nothing no longer holds up others"
+        30, gt=0, description="Minutes after which a silent publisher on another host is no longer waited for"
     )
-    gate: GateSettings = Field(GateSettings(), description="What a new model must hold")
+    gate: GateSettings = Field(GateSettings(), description="The rules that a new model must pass")
 
 
 class ChoiceParameter(BaseModel):
-    """Values of a setting, one of which is tried."""
+    """A setting whose value is one of a list."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -74,36 +78,36 @@ class ChoiceParameter(BaseModel):
 
 
 class RangeParameter(BaseModel):
-    """A setting's lowest and highest value; whole numbers are tried where both are whole."""
+    """A setting between two bounds; only integers are tried if both bounds are integers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     low: int | float
     high: int | float
-    log: bool = Field(False, description="Whether to try orders of magnitude alike")
+    log: bool = Field(False, description="Whether to sample on a logarithmic scale")
 
     @model_validator(mode="after")
-    def _rises(self) -> Self:
+    def _check_bounds(self) -> Self:
         if not self.low < self.high or (self.log and self.low <= 0):
             raise ValueError("low has to be less than high, and more than 0 where log is true")
         return self
 
 
 class SweepSpace(BaseModel):
-    """Which settings of a stage's room are tried, and the validation metric of its MLflow run that chooses."""
+    """The settings of a stage that are searched, and the validation metric of its MLflow run that chooses."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     metric: str = Field(description="Metric of the stage's run; the best value that it logs counts")
     better: Literal["higher", "lower"] = Field(description="Which direction is better")
-    trials: int = Field(ge=1, description="How many are tried, the settings as they are first")
+    trials: int = Field(ge=1, description="Number of trials, the first with the present settings")
     space: dict[str, ChoiceParameter | RangeParameter] = Field(
-        min_length=1, description="What is tried, by setting"
+        min_length=1, description="Search space, by setting"
     )
 
 
 class SweepSettings(Settings):
-    """What may be swept."""
+    """The searches of `tandem sweep`."""
 
     conf_file = "sweep.yaml"
 

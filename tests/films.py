@@ -1,4 +1,4 @@
-"""Files of small films with shots, scenes, pictures and neighbours, as the video room writes them."""
+"""Files of small films with shots, scenes, pictures and neighbours, as the video package writes them."""
 
 import io
 from collections.abc import Sequence

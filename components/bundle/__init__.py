@@ -1,1 +1,1 @@
-"""The one published artifact: assembled, verified, loaded, and asked."""
+"""The published bundle: built, verified, loaded, evaluated and searched."""

@@ -1,4 +1,4 @@
-"""Put all that serving needs into one folder, with a manifest of hashes."""
+"""Build the bundle: one folder with all that serving needs, and a manifest of hashes."""
 
 import json
 import os
@@ -10,17 +10,17 @@ from components.bundle.settings import BundleSettings
 from components.bundle.stores.film_store import write_films
 from components.bundle.stores.item_store import ItemStore
 from components.bundle.stores.user_histories import UserHistories
-from components.catalogue.data_profile import PROFILE
+from components.catalogue.data_profile import PROFILE_FILE
 from components.catalogue.settings import DEFAULTS, CatalogueSettings
-from components.catalogue.tables import interaction_parts, read_items, read_shop
+from components.catalogue.tables import read_interaction_batches, read_items, read_shop
 from components.core.content_hash import hash_file
 from components.core.stage import Counts, Input, Output, stage
-from components.query_model.query_words import query_words
+from components.query_model.query_words import list_query_words
 from components.query_model.vocabulary import Vocabulary
 from components.search.bm25 import BM25Index
 from components.search.item_text import matched_texts
 from components.search.spelling import SpellingCorrector
-from components.video.html_report import carried
+from components.video.html_report import make_film_previews
 
 REPORTS = (
     "catalogue",
@@ -36,29 +36,47 @@ REPORTS = (
 )
 
 
-def link(source: Path, target: Path) -> None:
-    """Give a file a second name, or a copy where the disk cannot."""
+def link_file(source: Path, target: Path) -> None:
+    """Hard-link a file, or copy it where the file system has no hard links."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
+        # resolved, since DVC's outputs may be symbolic links into its cache
         os.link(source.resolve(), target)
     except OSError:
         shutil.copyfile(source, target)
 
 
-def take(source: Path, target: Path) -> None:
-    """Link a file or everything in a folder."""
-    for file in sorted(source.rglob("*")) if source.is_dir() else [source]:
+def link_files(source: Path, target: Path) -> None:
+    """Link a file, or every file of a folder."""
+    if not source.is_dir():
+        link_file(source, target)
+        return
+    for file in sorted(source.rglob("*")):
         if file.is_file():
-            link(file, target / file.relative_to(source) if source.is_dir() else target)
+            link_file(file, target / file.relative_to(source))
 
 
 def collect_metrics(folder: Path) -> dict[str, float]:
-    """Every figure of every report, named by report and figure."""
+    """Return every metric of every report, by `report.metric`."""
     metrics: dict[str, float] = {}
     for report in REPORTS:
-        figures = json.loads((folder / f"{report}.json").read_text())
-        metrics |= {f"{report}.{name}": value for name, value in figures.items()}
+        for name, value in json.loads((folder / f"{report}.json").read_text()).items():
+            metrics[f"{report}.{name}"] = value
     return metrics
+
+
+def write_stores(catalogue: Path, bundle: Path, minimum_rating: float) -> int:
+    """Write what serving reads about a catalogue's items and users; return the number of items."""
+    items = read_items(catalogue)
+    ItemStore.from_items(items).save(bundle / "items")
+    Vocabulary.from_items(items).save(bundle / "vocabulary.json")
+    texts = matched_texts(items)
+    BM25Index.from_texts(texts).save(bundle / "bm25")
+    SpellingCorrector.from_texts(texts, list_query_words()).save(bundle / "spelling.json")
+    interactions = read_interaction_batches(catalogue)
+    histories = UserHistories.from_interactions(interactions, items["item_id"].tolist(), minimum_rating)
+    histories.save(bundle / "histories")
+    return len(items)
 
 
 @stage(BundleSettings)
@@ -77,12 +95,10 @@ def main(
     settings: BundleSettings,
     catalogue_settings: CatalogueSettings = DEFAULTS,
 ) -> Counts:
-    """Write the bundle."""
+    """Write the bundle and its manifest."""
+    for name in ("items.parquet", "interactions.parquet", "shop.json", PROFILE_FILE):
+        link_file(catalogue / name, bundle / "catalogue" / name)
     parts = {
-        "catalogue/items.parquet": catalogue / "items.parquet",
-        "catalogue/interactions.parquet": catalogue / "interactions.parquet",
-        "catalogue/shop.json": catalogue / "shop.json",
-        "catalogue/profile.json": catalogue / PROFILE,
         "query_model": query_model,
         "judged_queries.parquet": queries,
         "ethics": ethics,
@@ -91,31 +107,24 @@ def main(
         "index": index,
     }
     for name, source in parts.items():
-        take(source, bundle / name)
-    items = read_items(catalogue)
-    ItemStore.from_items(items).save(bundle / "items")
-    Vocabulary.of(items).save(bundle / "vocabulary.json")
-    texts = matched_texts(items)
-    BM25Index.build(texts).save(bundle / "bm25")
-    SpellingCorrector.from_texts(texts, query_words()).save(bundle / "spelling.json")
-    acts = interaction_parts(catalogue)
-    UserHistories.from_interactions(acts, items["item_id"].tolist(), catalogue_settings.minimum_rating).save(
-        bundle / "histories"
-    )
-    write_films(bundle / "films", carried(films, neighbours))
-    files = sorted(file for file in bundle.rglob("*") if file.is_file())
+        link_files(source, bundle / name)
+    n_items = write_stores(catalogue, bundle, catalogue_settings.minimum_rating)
+    write_films(bundle / "films", make_film_previews(films, neighbours))
+    files = sorted(filter(Path.is_file, bundle.rglob("*")))
     manifest = {
         "format": FORMAT,
         "shop": read_shop(catalogue),
-        "items": len(items),
+        "items": n_items,
         "text_dimensions": json.loads((index / "index.json").read_text())["segments"]["text"]["dims"],
+        # the settings travel with the bundle, so that an older one is served as it was measured
         "settings": settings.model_dump(),
         "minimum_rating": catalogue_settings.minimum_rating,
         "metrics": collect_metrics(metrics),
         "files": {str(file.relative_to(bundle)): hash_file(file) for file in files},
     }
     (bundle / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
-    return {"files": len(files), "megabytes": round(sum(file.stat().st_size for file in files) / 1e6, 1)}
+    n_bytes = sum(file.stat().st_size for file in files)
+    return {"files": len(files), "megabytes": round(n_bytes / 1e6, 1)}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A published model in memory: verified, loaded, and changed by what happens between two nights."""
+"""A published bundle in memory: everything that answers a query, with the changes since it was built."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +26,10 @@ from components.search.spelling import SpellingCorrector
 
 @dataclass(repr=False, eq=False)
 class Bundle:
-    """Everything that answers a query, the items in one order throughout.
+    """Everything that answers a query, with the items in one order throughout.
 
-    identity: the manifest's SHA-256, by which the registry knows the bundle. encoder_identity: by which vectors are
-    known. popularity: (i,), the largest is 1. most_popular: (i,) rows of the bundle's own items, the most popular first.
+    identity: the manifest's SHA-256, by which the registry knows the bundle. encoder_identity: a hash of the query
+    encoder, by which its vectors are known. popularity: (i,), the largest is 1. most_popular: (i,) rows of the bundle's own items, the most popular first.
     """
 
     identity: str
@@ -56,6 +56,7 @@ class Bundle:
 
         Raises BundleError where the bundle is not whole.
         """
+        # verified first: a mapped file that is broken would fail in the middle of an answer
         verify_files(folder)
         manifest = read_manifest(folder)
         factors = ItemFactors.load(folder / "item_factors")
@@ -74,35 +75,37 @@ class Bundle:
             vocabulary=Vocabulary.load(folder / "vocabulary.json"),
             ethics=EthicsFilter.load(folder / "ethics"),
             factors=factors,
-            text_index=LiveIndex(AnnoyVectors.open(folder / "index", "text")),
-            factor_index=LiveIndex(AnnoyVectors.open(folder / "index", "taste")),
+            text_index=LiveIndex(AnnoyVectors.open_segment(folder / "index", "text")),
+            factor_index=LiveIndex(AnnoyVectors.open_segment(folder / "index", "taste")),
             popularity=GrowableArray(popularity),
+            # sorted once, since every visit without a history asks for the most popular items
             most_popular=np.argsort(-popularity, kind="stable"),
         )
 
     @property
     def minimum_rating(self) -> float:
-        """The rating from which on an interaction counts as liking."""
+        """The lowest rating that counts as a positive interaction."""
         return float(self.manifest["minimum_rating"])
 
     @property
     def bm25_weight(self) -> float:
-        """The share of BM25 in the text score, as it was chosen on validation queries."""
+        """The share of BM25 in the text score, chosen on validation queries."""
         return float(self.manifest["metrics"]["search.hybrid_weight"])
 
     @property
     def taste_weight(self) -> float:
-        """The weight of the user embedding beside the text score, as it was chosen on validation users."""
+        """The weight of the user embedding beside the text score, chosen on validation users."""
         return float(self.manifest["metrics"]["tune_weights.taste_weight"])
 
     @property
     def popularity_weight(self) -> float:
-        """The weight of popularity beside the text score, as it was chosen on validation users."""
+        """The weight of popularity beside the text score, chosen on validation users."""
         return float(self.manifest["metrics"]["tune_weights.popularity_weight"])
 
     @property
     def cold_length(self) -> float:
-        """The length of the factors of a cold-start item, as it was chosen on validation users."""
+        """The length of the factors of a cold-start item, chosen on validation users."""
+        # missing where the catalogue has no interactions, so that nothing could be chosen
         return float(self.manifest["metrics"].get("cold_start.cold_length", 1.0))
 
     @property

@@ -51,6 +51,7 @@ def identify_bundle(folder: Path) -> str:
 def identify_encoder(manifest: dict[str, Any]) -> str:
     """Return a hash over the files of the query encoder, by which vectors of different encoders are told apart."""
     files = {name: content for name, content in manifest["files"].items() if name.startswith("query_model/")}
+    # sorted, since the order of the files in a manifest says nothing about the encoder
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
@@ -60,6 +61,7 @@ def verify_files(folder: Path) -> None:
     Raises BundleError naming the first file that is missing or has other bytes.
     """
     for name, expected in read_manifest(folder)["files"].items():
+        # asked first: hashing a missing file would end in an OSError that says nothing of bundles
         if not (folder / name).is_file():
             raise BundleError(
                 f"{folder / name} is missing. Build the bundle again, or fetch the version again."

@@ -1,4 +1,4 @@
-"""The bundle as an MLflow model: the same answers as the service, for batches and for `mlflow models serve`."""
+"""The bundle as an MLflow model, with the answers of the service, for batches and `mlflow models serve`."""
 
 from pathlib import Path
 from typing import Any
@@ -21,15 +21,18 @@ class Tandem(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> list[dict[str, Any]]:
-        """Answer each row."""
-        return [self.searcher.search(_query(row)).as_dict() for row in model_input.to_dict("records")]
+        """Return the answer to each row, as JSON shows it."""
+        return [self.searcher.search(_build_query(row)).as_dict() for row in model_input.to_dict("records")]
 
 
-def _query(row: dict[Any, Any]) -> Query:
+def _build_query(row: dict[Any, Any]) -> Query:
+    # a cell without a value is NaN, and a column with one turns its integers to floats
     given = {name: value for name, value in row.items() if not pd.isna(value)}
-    text = str(given.pop("query", ""))
-    kinds = {"user_id": str, "price_min": float, "price_max": float, "k": int}
-    return Query(text, **{name: kind(given[name]) for name, kind in kinds.items() if name in given})
+    arguments: dict[str, Any] = {}
+    for name, kind in (("user_id", str), ("price_min", float), ("price_max", float), ("k", int)):
+        if name in given:
+            arguments[name] = kind(given[name])
+    return Query(str(given.get("query", "")), **arguments)
 
 
 mlflow.models.set_model(Tandem())

@@ -1,4 +1,4 @@
-"""A query on its way: as a user asks it, as it is parsed, and what answers it."""
+"""The data of a search: a query, its parse, and its answer."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from components.query_model.parser import QueryMeaning
 
-SPELLING = "spelling"  # in `ignore` where the words are meant as they are written
-EXCLUSION = "not "  # stands in `ignore` before a facet whose exclusions the user took away
+SPELLING = "spelling"  # in `ignore` where the user wants the words as they are written
+EXCLUSION = "not "  # in `ignore` before a facet whose exclusions the user removed
 PRICE = "price"
 Sort = Literal["relevance", "price", "-price", "-year"]
 
@@ -19,9 +19,9 @@ Sort = Literal["relevance", "price", "-price", "-year"]
 class Query:
     """What a user asks for.
 
-    ignore: names of filters that were read from the text and that the user took away; "not colour" for exclusions.
-    filters: values that an item must have, by facet. cursor: `next` of the page before. facets, explain: whether counts
-    of values and the parts of scores are wanted.
+    ignore: names of filters that were read from the text and that the user removed; "not colour" for exclusions.
+    filters: values that an item must have, by facet. cursor: `next` of the page before. facets, explain: whether the
+    answer has counts of values and the parts of scores.
     """
 
     text: str
@@ -37,17 +37,17 @@ class Query:
     explain: bool = False
 
     def apply_to(self, meaning: QueryMeaning) -> QueryMeaning:
-        """Return a meaning without what the user took away; a given price range counts before one that was read."""
+        """Return a meaning without what the user removed; a given price counts before one that was read."""
         filters = {name: values for name, values in meaning.filters.items() if name not in self.ignore}
-        exclusions = {
-            name: values
-            for name, values in meaning.exclusions.items()
-            if f"{EXCLUSION}{name}" not in self.ignore
-        }
+        exclusions = dict(meaning.exclusions)
+        for name in meaning.exclusions:
+            if f"{EXCLUSION}{name}" in self.ignore:
+                del exclusions[name]
         if PRICE in self.ignore:
             meaning = replace(meaning, price_min=None, price_max=None, price_third=None)
         low = meaning.price_min if self.price_min is None else self.price_min
         high = meaning.price_max if self.price_max is None else self.price_max
+        # "under 20 euros" with a given lowest price of 30 would leave an empty range: the given price stands alone
         if low is not None and high is not None and low > high:
             low, high = self.price_min, self.price_max
         return replace(meaning, price_min=low, price_max=high, filters=filters, exclusions=exclusions)
@@ -55,7 +55,7 @@ class Query:
 
 @dataclass(frozen=True)
 class ParsedQuery:
-    """A query with its meaning and its text vector (d,), or the category for which it is not answered."""
+    """A query with its meaning and its text vector (d,), or the category for which it is blocked."""
 
     query: Query
     meaning: QueryMeaning
@@ -65,7 +65,7 @@ class ParsedQuery:
 
 @dataclass(frozen=True)
 class Hit:
-    """One item of an answer and the reason why it is there; explain: the parts of its score, where they were wanted."""
+    """One item of an answer with the reason for it; explain: the parts of its score, where the query wants them."""
 
     item_id: str
     title: str
@@ -83,18 +83,18 @@ class Hit:
 
 @dataclass(frozen=True)
 class BlockedQuery:
-    """Why a query is not answered."""
+    """The category of harm for which a query is not answered."""
 
     category: str
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Hits in order, and how the query was read, or why it is not answered.
+    """Hits in order with the parse of the query, or why it is not answered.
 
-    filters, exclusions: values that items must and must not have, by facet. corrections: words that are read instead of
-    misspelt ones. total: how many items can be paged through. next: the cursor of the next page. facets: how many of
-    the items have each value, where that was wanted.
+    filters, exclusions: values that items must and must not have, by facet. corrections: corrected words by misspelt
+    ones. total: how many items can be paged through. next: the cursor of the next page. facets: how many of the items
+    have each value, where the query wants it.
     """
 
     hits: list[Hit] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Keep the results of the latest texts, so that none of them is judged or encoded twice."""
+"""Caches of the latest texts, so that none of them is judged or encoded twice."""
 
 from collections.abc import Hashable, Sequence
 from threading import Lock
@@ -24,8 +24,8 @@ class LruCache(Generic[T]):
         self._results: LRUCache[Hashable, T] = LRUCache(capacity)
 
     def get(self, text: Hashable) -> T | None:
-        """Return the result of a text, None where there is none."""
-        with self._lock:
+        """Return the result of a text, None where it is not cached."""
+        with self._lock:  # a read changes the order of an LRU cache, too
             return self._results.get(text)
 
     def put(self, text: Hashable, result: T) -> None:
@@ -35,7 +35,7 @@ class LruCache(Generic[T]):
 
 
 class CachedEncoder(OnnxEncoder):
-    """An encoder for many threads, which encodes one batch at a time and remembers the latest vectors."""
+    """An encoder for many threads that encodes one batch at a time and caches the latest vectors."""
 
     def __init__(self, session: onnxruntime.InferenceSession, tokenizer: Tokenizer, dimensions: int) -> None:
         super().__init__(session, tokenizer, dimensions)
@@ -51,6 +51,7 @@ class CachedEncoder(OnnxEncoder):
             for text, vector in zip(new, super().encode(new, batch_size), strict=True):
                 found[text] = vector
                 self._vectors.put(text, vector)
+        # from what was found: more texts than the cache holds push the first of them out of it
         vectors = [vector for text in texts if (vector := found[text]) is not None]
         return np.stack(vectors) if vectors else np.zeros((0, self.dimensions), dtype=np.float32)
 
@@ -58,5 +59,6 @@ class CachedEncoder(OnnxEncoder):
         self, texts: Sequence[str], window_tokens: int, batch_size: int = BATCH_SIZE
     ) -> list[Vectors]:
         """Encode texts whole and in windows."""
+        # not cached: Searcher caches what is parsed from them
         with self._encoding:
             return super().encode_spans(texts, window_tokens, batch_size)

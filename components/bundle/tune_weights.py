@@ -1,14 +1,14 @@
-"""Choose how much a person's taste and popularity count beside language, on people that no training has seen.
+"""Choose the weights of the user embedding and of popularity beside the text score, on validation users.
 
-Half of the people ask for a kind: something that an item they have hidden from us says of itself ("comedy", "linen"), and
-all hidden items that say it too are right. Language finds what says it; taste and popularity have to tell which of them.
-The others ask for a hidden item by its title, which taste must not push aside.
+Every other user searches for a kind: a value that a held-out item has ("comedy", "linen"). All held-out items with the value
+are relevant. The text finds items with the value; user embedding and popularity have to rank the relevant ones first. The
+other users search for a held-out item by its title, which the weights must not push down.
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 import numpy as np
@@ -18,74 +18,124 @@ from tqdm import tqdm
 
 from components.bundle.settings import BundleSettings
 from components.catalogue.settings import DEFAULTS, CatalogueSettings
-from components.catalogue.tables import interaction_parts, read_items
+from components.catalogue.tables import read_items
 from components.core.linear_algebra import unit_rows
 from components.core.ranking_metrics import bootstrap_interval, ndcg
 from components.core.stage import Counts, Input, Output, stage
 from components.recommender.factors import ItemFactors
-from components.recommender.interaction_matrix import Csr, collect_parts, hold_out, rows_with_items
-from components.search.bm25 import BM25Index, hybrid
-from components.search.item_text import attributes_of, matched_texts
+from components.recommender.interaction_matrix import (
+    Csr,
+    hold_out,
+    read_interaction_matrix,
+    rows_with_items,
+)
+from components.search.bm25 import BM25Index, fuse_scores
+from components.search.item_text import matched_texts, read_attributes
 from components.text_model.encoder import TextEncoder
 
 Scores = NDArray[np.float32]
-HIDDEN_SHARE, ASKED = 0.3, 10
+HIDDEN_SHARE = 0.3  # of each user's items
+TOP_K = 10
 
 
 @dataclass(frozen=True)
 class ValidationQuery:
-    """A person's query and the evidence on every item, (i,) each; what is not known of them, and what is right."""
+    """A user's query with the scores of every item, and which items are new to the user and which are relevant, (i,)."""
 
-    language: Scores
-    taste: Scores
-    unknown: NDArray[np.bool_]
-    right: NDArray[np.bool_]
+    text_scores: Scores
+    user_scores: Scores
+    is_new: NDArray[np.bool_]
+    is_relevant: NDArray[np.bool_]
 
 
-def queries(items: pd.DataFrame, held_out: Csr, seed: int) -> list[tuple[int, str, NDArray[np.int64]]]:
-    """A query of each person (u, i): row, text, and the hidden items that are right; every other one asks by title."""
+def draw_queries(items: pd.DataFrame, held_out: Csr, seed: int) -> list[tuple[str, NDArray[np.int64]]]:
+    """Draw a query for each user (u, i): its text, and the held-out items that are relevant."""
     draw = np.random.default_rng(seed)
-    asked = []
+    queries = []
     for row in range(held_out.shape[0]):
         hidden = held_out.indices[held_out.indptr[row] : held_out.indptr[row + 1]]
-        said = {int(item): _values(items.iloc[item]) for item in hidden}
-        kinds = sorted(set().union(*said.values()))
-        if row % 2 or not kinds:
+        values_by_item = {int(item): _collect_values(items.iloc[item]) for item in hidden}
+        values = sorted(set().union(*values_by_item.values()))
+        if row % 2 or not values:
             item = hidden[int(draw.integers(0, len(hidden)))]
-            asked.append((row, str(items["title"].iloc[item]), np.array([item])))
+            queries.append((str(items["title"].iloc[item]), np.array([item])))
         else:
-            kind = kinds[int(draw.integers(0, len(kinds)))]
-            asked.append((row, kind.lower(), np.array([item for item, held in said.items() if kind in held])))
-    return asked
+            value = values[int(draw.integers(0, len(values)))]
+            relevant = [item for item, own in values_by_item.items() if value in own]
+            queries.append((value.lower(), np.array(relevant)))
+    return queries
 
 
-def _values(item: "pd.Series[Any]") -> set[str]:
-    return {value for held in attributes_of(item.to_dict()).values() for value in held}
+def _collect_values(item: "pd.Series[Any]") -> set[str]:
+    return set(chain.from_iterable(read_attributes(item.to_dict()).values()))
 
 
-def quality(
-    asked: Sequence[ValidationQuery], popularity: Scores, taste_weight: float, popularity_weight: float
+@dataclass(frozen=True)
+class QueryScorer:
+    """Scores every item for users' queries; vectors: of the items' texts, (i, d)."""
+
+    items: pd.DataFrame
+    factors: ItemFactors
+    vectors: Scores
+    encoder: TextEncoder
+    bm25: BM25Index
+    bm25_weight: float
+
+    def score_queries(self, users: Csr, settings: BundleSettings, part: str) -> list[ValidationQuery]:
+        """Draw a query for each user (u, i) who has two items at least, and score it; part: shown on the progress line."""
+        # the scores of every item are kept for each user, so the number of users is bounded
+        users = users[: settings.validation_users]
+        history, held_out = rows_with_items(*hold_out(users, HIDDEN_SHARE, settings.seed))
+        queries = draw_queries(self.items, held_out, settings.seed)
+        text_vectors = self.encoder.encode([text for text, _ in queries])
+        scored = []
+        for row, (text, relevant) in enumerate(tqdm(queries, desc=part)):
+            known = history[[row]]
+            is_new, is_relevant = np.ones(len(self.items), bool), np.zeros(len(self.items), bool)
+            is_new[known.indices], is_relevant[relevant] = False, True
+            cosines = self.vectors @ text_vectors[row]
+            text_scores = fuse_scores(self.bm25.scores(text), cosines, self.bm25_weight).astype(np.float32)
+            # the embedding of the shown history alone: the held-out items would give the answer away
+            user_scores = self.factors.matrix @ unit_rows(known @ self.factors.matrix)[0]
+            scored.append(ValidationQuery(text_scores, user_scores, is_new=is_new, is_relevant=is_relevant))
+        return scored
+
+
+def evaluate_weights(
+    queries: Sequence[ValidationQuery], popularity: Scores, taste_weight: float, popularity_weight: float
 ) -> list[float]:
-    """NDCG@10 of each query by the weighted evidence."""
+    """Return the NDCG@10 of each query by the weighted scores."""
     found = []
-    for one in asked:
-        scores = one.language + taste_weight * one.taste + popularity_weight * popularity
-        scores = np.where(one.unknown, scores, -np.inf)
-        near = np.argpartition(-scores, min(ASKED, len(scores) - 1))[:ASKED]
-        first = near[np.lexsort((near, -scores[near]))]
-        ideal = np.ones(min(ASKED, int(one.right.sum())))
-        found.append(float(ndcg(one.right[first].astype(float), ideal)))
+    for query in queries:
+        scores = query.text_scores + taste_weight * query.user_scores + popularity_weight * popularity
+        scores = np.where(query.is_new, scores, -np.inf)
+        near = np.argpartition(-scores, min(TOP_K, len(scores) - 1))[:TOP_K]
+        ranked = near[np.lexsort((near, -scores[near]))]
+        ideal = np.ones(min(TOP_K, int(query.is_relevant.sum())))
+        found.append(float(ndcg(query.is_relevant[ranked].astype(float), ideal)))
     return found
 
 
-def choose(
-    asked: Sequence[ValidationQuery], popularity: Scores, settings: BundleSettings
+def choose_weights(
+    queries: Sequence[ValidationQuery], popularity: Scores, settings: BundleSettings
 ) -> tuple[float, float]:
-    """The weights of best mean NDCG@10, the smallest of equal ones; where nobody asks, the smallest there are."""
+    """Return the pair of weights of best mean NDCG@10, the smallest of equal ones, and without queries the smallest."""
     pairs = sorted(product(settings.taste_weights, settings.popularity_weights))
-    if not asked:
+    if not queries:
         return pairs[0]
-    return max(pairs, key=lambda pair: round(float(np.mean(quality(asked, popularity, *pair))), 9))
+    # rounded, so that the last bits of a sum do not choose larger weights
+    return max(pairs, key=lambda pair: round(float(np.mean(evaluate_weights(queries, popularity, *pair))), 9))
+
+
+def summarise_ndcg(name: str, values: list[float], settings: BundleSettings) -> dict[str, float]:
+    """Return the mean NDCG@10 and its 95 % interval, by the names of the report."""
+    ndcg_10 = np.array(values)
+    low, high = bootstrap_interval(ndcg_10, settings.bootstrap_samples, settings.seed)
+    return {
+        f"{name}_ndcg_10": round(float(ndcg_10.mean()), 6),
+        f"{name}_ndcg_10_low": round(low, 6),
+        f"{name}_ndcg_10_high": round(high, 6),
+    }
 
 
 @stage(BundleSettings)
@@ -100,50 +150,34 @@ def main(
     settings: BundleSettings,
     catalogue_settings: CatalogueSettings = DEFAULTS,
 ) -> Counts:
-    """Choose on validation people; measure on test people, beside language alone."""
+    """Choose the weights on validation users, and measure them on test users beside the text score alone."""
     items = read_items(catalogue)
-    factors, texts = ItemFactors.load(item_factors), np.load(item_vectors)
+    factors = ItemFactors.load(item_factors)
     popularity = factors.relative_popularity
-    people = pd.read_parquet(split)
-    acts = collect_parts(
-        interaction_parts(catalogue), items["item_id"].tolist(), catalogue_settings.minimum_rating
+    split_users = pd.read_parquet(split)
+    matrix = read_interaction_matrix(catalogue, catalogue_settings.minimum_rating)
+    scorer = QueryScorer(
+        items,
+        factors,
+        vectors=np.load(item_vectors),
+        encoder=TextEncoder.load(model),
+        bm25=BM25Index.from_texts(matched_texts(items)),
+        bm25_weight=float(json.loads(search.read_text())["hybrid_weight"]),
     )
-    encoder, lexical = TextEncoder.load(model), BM25Index.build(matched_texts(items))
-    weight = float(json.loads(search.read_text())["hybrid_weight"])
-
-    def ask(part: str) -> list[ValidationQuery]:
-        users = acts.of([str(user) for user in people.loc[people["part"] == part, "user_id"]])
-        history, held_out = rows_with_items(
-            *hold_out(users[: settings.validation_users], HIDDEN_SHARE, settings.seed)
-        )
-        asked = queries(items, held_out, settings.seed)
-        vectors = encoder.encode([text for _, text, _ in asked])
-        evidence = []
-        for (row, text, right), vector in tqdm(zip(asked, vectors, strict=True), total=len(asked), desc=part):
-            known = history[[row]]
-            unknown, fits = np.ones(len(items), bool), np.zeros(len(items), bool)
-            unknown[known.indices], fits[right] = False, True
-            language = hybrid(lexical.scores(text), texts @ vector, weight).astype(np.float32)
-            taste = factors.matrix @ unit_rows(known @ factors.matrix)[0]
-            evidence.append(ValidationQuery(language, taste, unknown, fits))
-        return evidence
-
-    chosen = choose(ask("validation"), popularity, settings)
-    test = ask("test")
+    queries = {}
+    for part in ("validation", "test"):
+        user_ids = split_users.loc[split_users["part"] == part, "user_id"].astype(str)
+        users = matrix.select_users(user_ids.tolist())
+        queries[part] = scorer.score_queries(users, settings, part)
+    chosen = choose_weights(queries["validation"], popularity, settings)
     report: dict[str, float] = {
         "taste_weight": chosen[0],
         "popularity_weight": chosen[1],
-        "test_queries": len(test),
+        "test_queries": len(queries["test"]),
     }
-    if test:
+    if queries["test"]:
         for name, pair in (("language", (0.0, 0.0)), ("fused", chosen)):
-            found = np.array(quality(test, popularity, *pair))
-            low, high = bootstrap_interval(found, settings.bootstrap_samples, settings.seed)
-            report |= {
-                f"{name}_ndcg_10": round(float(found.mean()), 6),
-                f"{name}_ndcg_10_low": round(low, 6),
-                f"{name}_ndcg_10_high": round(high, 6),
-            }
+            report |= summarise_ndcg(name, evaluate_weights(queries["test"], popularity, *pair), settings)
     weights.write_text(json.dumps(report, indent=2) + "\n")
     return report
 

@@ -1,1 +1,1 @@
-"""Items, interactions, queries, judgements and videos: read, checked, and the bad rows set aside."""
+"""Reads and checks items, interactions, queries, judgements and videos, and sets bad rows aside."""

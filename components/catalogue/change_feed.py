@@ -1,4 +1,4 @@
-"""What a service was told since its catalogue was read: items put and removed, interactions, people to be forgotten."""
+"""The changes that a running service has received: items put and removed, interactions, users to be forgotten."""
 
 import json
 from pathlib import Path
@@ -6,40 +6,43 @@ from typing import Any
 
 import pandas as pd
 
-from components.catalogue.tables import typed
+from components.catalogue.tables import cast_columns
 
-FOLDER = "live"
-THROUGH = "through.json"
-FILES = ("items.jsonl", "removed.jsonl", "interactions.jsonl", "forgotten.jsonl")
+CHANGES_FOLDER = "live"
+POSITION_FILE = "through.json"  # the change log and the number of the last change that is exported
+CHANGES_FILES = ("items.jsonl", "removed.jsonl", "interactions.jsonl", "forgotten.jsonl")
 Tables = dict[str, pd.DataFrame]
 
 
-def with_told(tables: Tables, folder: Path) -> tuple[Tables, dict[str, Any] | None]:
-    """The tables as they are after all of it, and through which change of which log; as they were without such a folder.
+def apply_changes(tables: Tables, folder: Path) -> tuple[Tables, dict[str, Any] | None]:
+    """Return the tables after all changes, and the position in the change log; without a position file, the tables only.
 
-    What was told last counts: it comes after what the feed says, until the folder is removed.
+    Changes override the feed until their folder is removed.
     """
-    if not (folder / THROUGH).is_file():
+    # The writer renames the whole folder into place, so this file stands for all of them
+    if not (folder / POSITION_FILE).is_file():
         return tables, None
-    items, removed, interactions, forgotten = (_read(folder / name) for name in FILES)
-    changed = {line["item_id"] for line in [*items, *removed]}
-    kept = tables["items"][~tables["items"]["item_id"].isin(changed)]
-    all_items = pd.concat([kept, typed("items", pd.DataFrame(items))], ignore_index=True)
-    strangers = {line["user_id"] for line in forgotten}
-    known = tables["interactions"][~tables["interactions"]["user_id"].isin(strangers)]
-    all_acts = pd.concat([known, typed("interactions", pd.DataFrame(interactions))], ignore_index=True)
-    of_items = {
-        "interactions": all_acts,
-        "judgements": tables["judgements"],
-        "videos": tables["videos"],
-    }
-    there = set(all_items["item_id"])
-    still = {
-        name: table[table["item_id"].isin(there)].reset_index(drop=True) for name, table in of_items.items()
-    }
-    through: dict[str, Any] = json.loads((folder / THROUGH).read_text())
-    return tables | {"items": all_items} | still, through
+    items, removed, interactions, forgotten = map(_read_lines, map(folder.joinpath, CHANGES_FILES))
+    old_items, old_interactions = tables["items"], tables["interactions"]
+    changed = pd.DataFrame([*items, *removed], columns=["item_id"])["item_id"]
+    old_items = old_items[~old_items["item_id"].isin(changed)]
+    forgotten_users = pd.DataFrame(forgotten, columns=["user_id"])["user_id"]
+    old_interactions = old_interactions[~old_interactions["user_id"].isin(forgotten_users)]
+    all_items = _append_rows("items", old_items, items)
+    all_interactions = _append_rows("interactions", old_interactions, interactions)
+    changed_tables = tables | {"items": all_items, "interactions": all_interactions}
+    # An item that was removed takes along all that refers to it
+    for name in ("interactions", "judgements", "videos"):
+        table = changed_tables[name]
+        known = table["item_id"].isin(all_items["item_id"])
+        changed_tables[name] = table[known].reset_index(drop=True)
+    position: dict[str, Any] = json.loads((folder / POSITION_FILE).read_text())
+    return changed_tables, position
 
 
-def _read(file: Path) -> list[dict[str, Any]]:
+def _append_rows(name: str, old: pd.DataFrame, new: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.concat([old, cast_columns(name, pd.DataFrame(new))], ignore_index=True)
+
+
+def _read_lines(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line]

@@ -1,9 +1,9 @@
-"""Read the chosen catalogue, check it, and write the tables that every other room reads."""
+"""Read the chosen catalogue, check it, and write the tables that every other package reads."""
 
 import json
 
-from components.catalogue.change_feed import FOLDER, with_told
-from components.catalogue.data_profile import PROFILE, profile
+from components.catalogue.change_feed import CHANGES_FOLDER, apply_changes
+from components.catalogue.data_profile import PROFILE_FILE, profile_tables
 from components.catalogue.folder_source import read_folder
 from components.catalogue.movielens import read_movielens
 from components.catalogue.settings import CatalogueSettings
@@ -22,22 +22,28 @@ def main(
     metrics: Output,
     settings: CatalogueSettings,
 ) -> Counts:
-    """Write items, interactions, queries, judgements, videos, the rows set aside and what is said of the shop."""
+    """Write items, interactions, queries, judgements, videos, the rows set aside, the shop's facts and the profile."""
     if settings.source == "movielens":
         raw = read_movielens(movielens, clips)
     else:
-        raw = read_folder({"fashion": fashion, "folder": folder}[settings.source], settings.decimal)
-    tables, through = with_told(validate_tables(raw), folder / FOLDER)
+        raw = read_folder(fashion if settings.source == "fashion" else folder, settings.decimal)
+    tables, position = apply_changes(validate_tables(raw), folder / CHANGES_FOLDER)
     for name, frame in tables.items():
         write_table(name, frame, catalogue)
-    shop = raw.shop | ({"told": through} if through else {})
+    shop = raw.shop
+    if position:
+        # A service that loads the bundle applies only later changes
+        shop = shop | {"told": position}
     (catalogue / "shop.json").write_text(json.dumps(shop, indent=1, ensure_ascii=False) + "\n")
-    (catalogue / PROFILE).write_text(json.dumps(profile(tables, settings.source), indent=1) + "\n")
-    aside = tables["quarantine"]["table"].value_counts()
-    counts = {name: len(frame) for name, frame in tables.items() if name != "quarantine"}
-    counts |= {f"quarantined_{name}": int(aside.get(name, 0)) for name in counts}
-    counts["users"] = tables["interactions"]["user_id"].nunique()
-    counts["cold_items"] = int((~tables["items"]["item_id"].isin(tables["interactions"]["item_id"])).sum())
+    profile = profile_tables(tables, settings.source)
+    (catalogue / PROFILE_FILE).write_text(json.dumps(profile, indent=1) + "\n")
+    quarantined = tables.pop("quarantine")["table"].value_counts()
+    counts = {name: len(frame) for name, frame in tables.items()}
+    for name in tables:
+        counts[f"quarantined_{name}"] = int(quarantined.get(name, 0))
+    interactions = tables["interactions"]
+    counts["users"] = interactions["user_id"].nunique()
+    counts["cold_items"] = int((~tables["items"]["item_id"].isin(interactions["item_id"])).sum())
     metrics.write_text(json.dumps(counts, indent=1) + "\n")
     return counts
 

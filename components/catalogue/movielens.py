@@ -1,8 +1,9 @@
-"""MovieLens-100K from its atomic files, with three clips as films that nobody has rated.
+"""Reader of MovieLens-100K from its atomic files, with three clips as films without ratings.
 
 Harper and Konstan, The MovieLens Datasets: History and Context, ACM TiiS 2015.
 """
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -32,62 +33,55 @@ CLIPS = {
     ),
 }  # fmt: skip
 ARTICLE = re.compile(r"^(.*), (The|A|An|Les|Le|La|L'|Il|Das|Der|Die|El)(\s*\(.*\))?$")
-AUDIENCE = "Children's"
+CHILDREN = "Children's"  # the one genre that names an audience
 
 
 def read_movielens(tables: Path, clips: Path) -> RawCatalogue:
-    """Read the films, the ratings (their stars are the weight) and the clips.
+    """Read the films, the ratings (the stars are the weight) and the clips.
 
     Raises CatalogueError where a file is missing.
     """
-    films = _atomic(tables / "ml-100k.item")
-    ratings = _atomic(tables / "ml-100k.inter")
-    items = pd.DataFrame([_item(film) for film in films.to_dict("records")])
-    cold = pd.DataFrame([_clip(name) for name in CLIPS])
-    interactions = pd.DataFrame(
-        {
-            "user_id": ratings["user_id"],
-            "item_id": ratings["item_id"],
-            "timestamp": ratings["timestamp"],
-            "weight": ratings["rating"],
-            "kind": "rating",
-        }
-    )
-    videos = pd.DataFrame(
-        [
-            {"video_id": Path(name).stem, "item_id": _clip_id(name), "path": str(clips / name)}
-            for name in CLIPS
-        ]
-    )
+    films = _read_atomic(tables / "ml-100k.item")
+    ratings = _read_atomic(tables / "ml-100k.inter").rename(columns={"rating": "weight"})
+    items = [*map(_make_film_item, films.to_dict("records"))]
+    videos = []
+    for name in CLIPS:
+        items.append(_make_clip_item(name))
+        videos.append({"video_id": Path(name).stem, "item_id": _clip_id(name), "path": str(clips / name)})
     frames = {
-        "items": pd.concat([items, cold], ignore_index=True),
-        "interactions": interactions,
-        "videos": videos,
+        "items": pd.DataFrame(items),
+        "interactions": ratings[["user_id", "item_id", "timestamp", "weight"]].assign(kind="rating"),
+        "videos": pd.DataFrame(videos),
     }
-    found = {name: RawTable(frame, str(tables), range(2, len(frame) + 2)) for name, frame in frames.items()}
-    return RawCatalogue(found, SHOP)
+    raw: dict[str, RawTable] = {}
+    for name, frame in frames.items():
+        # Row 1 of an atomic file is its heading
+        raw[name] = RawTable(frame, str(tables), range(2, len(frame) + 2))
+    return RawCatalogue(raw, SHOP)
 
 
-def _atomic(file: Path) -> pd.DataFrame:
-    """Read an atomic file: tab-separated text whose heading says `name:type`."""
+def _read_atomic(file: Path) -> pd.DataFrame:
+    """Read an atomic file: tab-separated text whose heading has `name:type`."""
     if not file.is_file():
         raise CatalogueError(f"{file} is missing. Fetch it again: dvc repro --force packages")
-    frame = pd.read_csv(file, sep="\t", dtype=str, keep_default_na=False, quoting=3)
+    # Titles hold single quotes, and "NA" would be read as missing
+    frame = pd.read_csv(file, sep="\t", dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE)
     return frame.rename(columns=lambda name: name.split(":")[0])
 
 
-def _item(film: dict[Any, Any]) -> dict[str, object]:
+def _make_film_item(film: dict[Any, Any]) -> dict[str, object]:
     genres = [genre for genre in film["class"].split() if genre != "unknown"]
     title, year = split_year(film["movie_title"], film["release_year"])
-    return _film(film["item_id"], natural_title(title), _sentence(genres, year), genres, year)
+    text = _describe_film(genres, year)
+    return _make_item(film["item_id"], natural_title(title), text=text, genres=genres, year=year)
 
 
-def _clip(name: str) -> dict[str, object]:
+def _make_clip_item(name: str) -> dict[str, object]:
     title, text, genres, year = CLIPS[name]
-    return _film(_clip_id(name), title, text, genres, year)
+    return _make_item(_clip_id(name), title, text=text, genres=genres, year=year)
 
 
-def _film(item_id: str, title: str, text: str, genres: list[str], year: object) -> dict[str, object]:
+def _make_item(item_id: str, title: str, text: str, genres: list[str], year: object) -> dict[str, object]:
     return {
         "item_id": item_id,
         "title": title,
@@ -103,15 +97,18 @@ def _clip_id(name: str) -> str:
 
 
 def split_year(title: str, year: str) -> tuple[str, str | None]:
-    """Title and year; some years stand in the title, as in "Time of the Great Giving (1995)"."""
+    """Return title and year; the year of some films is only in the title, as in "Great Giving (1995)"."""
+    # The column of the year holds other text there, such as "V"
     if year.isdigit():
         return title, year
     found = re.match(r"^(.*) \((\d{4})\)$", title)
-    return (found[1], found[2]) if found else (title, None)
+    if found is None:
+        return title, None
+    return found[1], found[2]
 
 
 def natural_title(title: str) -> str:
-    """Put the article where it is spoken: "Shawshank Redemption, The" is The Shawshank Redemption."""
+    """Return a title with its article in front: "Shawshank Redemption, The" is The Shawshank Redemption."""
     found = ARTICLE.match(title)
     if found is None:
         return title
@@ -119,11 +116,14 @@ def natural_title(title: str) -> str:
     return f"{found[2]}{space}{found[1]}{found[3] or ''}"
 
 
-def _sentence(genres: list[str], year: object) -> str:
-    """One sentence that says what is known of a film."""
-    spoken = [genre.lower() for genre in genres if genre != AUDIENCE]
-    kind = " and ".join([", ".join(spoken[:-1]), spoken[-1]] if len(spoken) > 1 else spoken)
-    whom = " for children" if AUDIENCE in genres else ""
-    when = f" from {year}" if year else ""
-    text = f"{kind} film{whom}{when}.".strip()
+def _describe_film(genres: list[str], year: object) -> str:
+    """Return a sentence of the genres and the year, such as "Comedy and drama film from 1995."."""
+    # The source has no text, and search would have nothing but titles
+    names = [genre.lower() for genre in genres if genre != CHILDREN]
+    text = " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]])) + " film"
+    if CHILDREN in genres:
+        text += " for children"
+    if year:
+        text += f" from {year}"
+    text = f"{text}.".strip()
     return text[0].upper() + text[1:]

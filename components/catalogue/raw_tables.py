@@ -1,4 +1,4 @@
-"""A catalogue as it was found, before it is checked."""
+"""A catalogue as its source has it, before it is checked."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,8 +11,8 @@ import pandas as pd
 class RawTable:
     """One table as its file has it.
 
-    rows: where each row of `frame` stands in the file; a CSV's heading is row 1.
-    unreadable: lines of the file that are no rows, as (row, what stands there, reason).
+    rows: the number that each row of `frame` has in the file; a CSV's heading is row 1.
+    unreadable: lines of the file that are no rows, as (row, text, reason).
     """
 
     frame: pd.DataFrame
@@ -23,7 +23,7 @@ class RawTable:
 
 @dataclass(frozen=True)
 class RawCatalogue:
-    """The tables found, by name, what is said of the shop, and the decimal sign of numbers written as text."""
+    """The tables by name, the facts about the shop, and the decimal sign of numbers written as text."""
 
     tables: dict[str, RawTable]
     shop: dict[str, Any] = field(default_factory=dict)

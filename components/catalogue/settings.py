@@ -1,4 +1,4 @@
-"""Settings of the catalogue room, read from `conf/catalogue.yaml`."""
+"""Settings of the catalogue package, read from `conf/catalogue.yaml`."""
 
 from typing import ClassVar, Literal
 
@@ -6,20 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from components.core.settings import Settings
 
-RENAMED_LIMITS = {
-    "max_quarantined_share": "max_quarantined_share",
-    "max_duplicate_share": "max_duplicate_share",
-    "max_age_days": "max_age_days",
-    "min_row_ratio": "min_row_ratio",
-    "max_row_ratio": "max_row_ratio",
-    "max_fill_drop": "max_fill_drop",
-    "max_ks_statistic": "max_ks_statistic",
-    "max_psi": "max_psi",
-}
-
 
 class DriftLimits(BaseModel):
-    """What a feed must hold before anything is trained on it."""
+    """Limits that a feed must hold before anything is trained on it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -48,11 +37,19 @@ class DriftLimits(BaseModel):
 
 
 class CatalogueSettings(Settings):
-    """Whose catalogue is read, and which users are kept aside."""
+    """The source of the catalogue, its limits, and the shares of held-out users."""
 
     conf_file = "catalogue.yaml"
-    renamed_keys: ClassVar = {"feed": "drift"} | {
-        f"drift.{old}": f"drift.{new}" for old, new in RENAMED_LIMITS.items()
+    renamed_keys: ClassVar = {
+        "feed": "drift",
+        "drift.set_aside": "drift.max_quarantined_share",
+        "drift.doubled": "drift.max_duplicate_share",
+        "drift.fresh_days": "drift.max_age_days",
+        "drift.fewer": "drift.min_row_ratio",
+        "drift.more": "drift.max_row_ratio",
+        "drift.emptier": "drift.max_fill_drop",
+        "drift.drift_ks": "drift.max_ks_statistic",
+        "drift.drift_psi": "drift.max_psi",
     }
 
     source: Literal["movielens", "fashion", "folder"] = Field(

@@ -1,4 +1,4 @@
-"""Where stages run, read from `conf/compute.yaml` by those that spread their work; what they make is the same."""
+"""Settings of where stages run (`conf/compute.yaml`); they change no output, so no stage runs again for them."""
 
 from typing import Annotated, Literal
 
@@ -35,10 +35,11 @@ class ComputeSettings(Conf):
 
     @property
     def training_devices(self) -> int:
-        """GPUs, or processes, of each machine that train together."""
+        """Return how many GPUs, or processes, of each machine train together."""
         if self.kind == "laptop":
             return 1
         if self.devices == "auto":
+            # Imported here, because most stages need no torch and its import is slow
             import torch
 
             return max(1, torch.cuda.device_count())
@@ -46,20 +47,22 @@ class ComputeSettings(Conf):
 
     @property
     def training_nodes(self) -> int:
-        """Machines that train together."""
-        return self.nodes if self.kind == "cluster" else 1
+        """Return how many machines train together."""
+        return self.nodes if self.on_cluster else 1
 
     @property
     def on_cluster(self) -> bool:
-        """Whether films and texts are spread over the machines of a Ray cluster."""
+        """Return whether films and texts are spread over the machines of a Ray cluster."""
         return self.kind == "cluster"
 
 
-LAPTOP = ComputeSettings()
+LAPTOP = (
+    ComputeSettings()
+)  # for stages that are called as functions; equal to the committed conf/compute.yaml
 
 
 def device_name() -> str:
-    """What this process computes on: the name of its GPU, or cpu."""
+    """Return what this process computes on: the name of its GPU, or cpu."""
     import torch
 
     return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"

@@ -1,4 +1,4 @@
-"""Hash what files and folders contain, and the code that a module runs."""
+"""Hashes of the content of files and folders, and of the code that a module runs."""
 
 import ast
 import hashlib
@@ -17,7 +17,7 @@ def hash_file(file: Path) -> str:
 
 def hash_paths(paths: Iterable[Path]) -> str:
     """Return a SHA-256 over the content of files and folders; the order and the names of the paths do not matter."""
-    return hashlib.sha256("".join(sorted(_hash_path(path) for path in paths)).encode()).hexdigest()
+    return hashlib.sha256("".join(sorted(map(_hash_path, paths))).encode()).hexdigest()
 
 
 def _hash_path(path: Path) -> str:
@@ -25,45 +25,40 @@ def _hash_path(path: Path) -> str:
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if file.is_file():
             total.update(bytes.fromhex(hash_file(file)))
+            # Relative names only: the same content has the same hash in every folder
             total.update(str(file.relative_to(path)).encode())
     return total.hexdigest()
 
 
 def hash_modules(*modules: str) -> str:
     """Return a SHA-256 over the source of modules, given by their dotted names."""
-    return hash_paths(_source_of(module) for module in modules)
+    return hash_paths(map(_source_path, modules))
 
 
 def hash_imports(*modules: str) -> str:
     """Return a SHA-256 over the source of modules and of all modules of the components that they import.
 
-    `components.core` is left out: a change of a progress bar or of an error message there keeps what is cached.
+    `components.core` is left out: a change of a progress bar or of an error message there keeps the cached results.
     """
-    found: set[Path] = set()
-    for module in modules:
-        found |= _imported_sources(_source_of(module))
-    return hash_paths(found)
-
-
-def _imported_sources(file: Path) -> set[Path]:
-    """Source files that a file's code needs, itself included."""
-    found, waiting = {file}, [file]
+    sources = set(map(_source_path, modules))
+    waiting = [*sources]
     while waiting:
-        new = _direct_imports(waiting.pop()) - found
-        found |= new
+        new = _direct_imports(waiting.pop()) - sources
+        sources |= new
         waiting += new
-    return found
+    return hash_paths(sources)
 
 
 @cache
 def _direct_imports(file: Path) -> frozenset[Path]:
-    sources = set()
+    sources: set[Path] = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("components."):
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-            sources |= {source for name in [node.module, *names] if (source := _source_of(name)).is_file()}
+            # `from package import name` takes a module, or something that the package's file defines
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            sources.update(filter(Path.is_file, map(_source_path, names)))
     return frozenset(source for source in sources if source.parent.name != "core")
 
 
-def _source_of(module: str) -> Path:
+def _source_path(module: str) -> Path:
     return PROJECT / f"{module.replace('.', '/')}.py"

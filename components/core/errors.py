@@ -1,4 +1,4 @@
-"""The errors that a person can fix; the command line prints them without a traceback and exits with status 2."""
+"""Errors that a person can fix; the command line prints them without a traceback and exits with status 2."""
 
 
 class TandemError(Exception):
@@ -6,4 +6,4 @@ class TandemError(Exception):
 
 
 class SettingsError(TandemError):
-    """A settings file that cannot be used as it is."""
+    """A settings file that is missing or invalid."""

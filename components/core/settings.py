@@ -1,8 +1,8 @@
-"""Settings: one YAML file a package in `conf/`, one pydantic model beside its code."""
+"""Base classes of settings: each package has one YAML file in `conf/` and one pydantic model beside its code."""
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from components.core.errors import SettingsError
 
 CONF = Path("conf")
-S = TypeVar("S", bound="Conf")
 
 
 class Conf(BaseModel):
@@ -18,6 +17,7 @@ class Conf(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     conf_file: ClassVar[str]
+    # Old names are kept to explain them: a workspace of an earlier version still has them in its files
     old_file: ClassVar[str | None] = None
     renamed_keys: ClassVar[dict[str, str]] = {}
 
@@ -27,7 +27,7 @@ class Conf(BaseModel):
         return CONF / cls.conf_file
 
     @classmethod
-    def read(cls: type[S], path: Path) -> S:
+    def read(cls, path: Path) -> Self:
         """Read and check a settings file.
 
         Raises SettingsError naming the file, the key and the nearest known key, or the new name of an old key.
@@ -37,15 +37,18 @@ class Conf(BaseModel):
         if not path.is_file():
             raise SettingsError(f"{path} is missing. Restore it with: git checkout {path}")
         try:
+            # An empty file is None to YAML, and means the defaults
             return cls(**(yaml.safe_load(path.read_text()) or {}))
         except yaml.YAMLError as error:
             raise SettingsError(f"{path} is not YAML: {error}. Correct that line.") from None
         except ValidationError as error:
-            raise SettingsError("\n".join(cls._explain(path, detail) for detail in error.errors())) from None
+            raise SettingsError(
+                "\n".join(cls._explain_error(path, detail) for detail in error.errors())
+            ) from None
 
     @classmethod
-    def _explain(cls, path: Path, error: Any) -> str:
-        key = ".".join(str(part) for part in error["loc"])
+    def _explain_error(cls, path: Path, error: Any) -> str:
+        key = ".".join(map(str, error["loc"]))
         if error["type"] != "extra_forbidden":
             return f"{path}, {key}: {error['msg']} (it is {error['input']!r}). Correct that value."
         if key in cls.renamed_keys:

@@ -1,4 +1,4 @@
-"""What every stage of the graph shares: arguments, settings, seed, tracking, and outputs that are whole or absent.
+"""The frame of every stage of the graph: arguments, settings, seed, tracking, and outputs that are complete or absent.
 
 A stage is a module whose `main` reads its inputs and writes its outputs:
 
@@ -40,110 +40,121 @@ class Stage(Generic[P]):
 
     def __init__(self, main: Callable[P, Counts], settings: type[Settings], tracked: bool) -> None:
         self.main, self.settings, self.tracked = main, settings, tracked
-        self.name = main.__globals__["__spec__"].name if main.__globals__.get("__spec__") else main.__module__
-        hints = get_type_hints(main, include_extras=True)
-        self.paths = {name: hint for name, hint in hints.items() if hint in (Input, Output)}
-        self.outputs = [name for name, hint in self.paths.items() if hint is Output]
-        self.others = {
-            name: hint
-            for name, hint in hints.items()
-            if name != "settings" and inspect.isclass(hint) and issubclass(hint, Conf)
-        }
+        # `python -m` runs a module as `__main__`; its spec has the name
+        spec = main.__globals__.get("__spec__")
+        self.name: str = spec.name if spec else main.__module__
+        self.paths: list[str] = []
+        self.outputs: list[str] = []
+        self.others: dict[str, type[Conf]] = {}
+        for name, hint in get_type_hints(main, include_extras=True).items():
+            if hint in (Input, Output):
+                self.paths.append(name)
+                if hint is Output:
+                    self.outputs.append(name)
+            elif name != "settings" and inspect.isclass(hint) and issubclass(hint, Conf):
+                self.others[name] = hint
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Counts:
-        """Run on the given paths; each output appears under its name only once it is complete.
+        """Run on the given paths and return the counts; each output appears under its name once it is complete.
 
-        Of several processes that torchrun started with one stage, the first writes its outputs and tracks.
+        Where torchrun started several processes of one stage, only the first writes outputs and tracks.
         """
         bound = inspect.signature(self.main).bind(*args, **kwargs)
         settings: Settings = bound.arguments["settings"]
+        # Libraries draw from the global generators
         random.seed(settings.seed)
         np.random.seed(settings.seed)
-        told = {name: bound.arguments[name] for name in ["settings", *self.others] if name in bound.arguments}
-        targets = {name: Path(bound.arguments[name]) for name in self.outputs}
-        inputs = {name: Path(bound.arguments[name]) for name in self.paths if name not in self.outputs}
-        with _run(self, told, inputs) as run, _temporary_outputs(targets) as outputs:
+        with _open_run(self, bound.arguments) as finish, _temporary_outputs(self, bound.arguments) as outputs:
             bound.arguments.update(outputs)
             counts = self.main(*bound.args, **bound.kwargs)
-            if run is not None:
-                run(counts, hash_paths(outputs.values()))
+            if finish is not None:
+                finish(counts, hash_paths(outputs.values()))
         return counts
 
     def cli(self) -> None:
-        """Run as a command: paths as arguments, settings from the room's file, faults as one message.
+        """Run as a command: paths are arguments, settings come from the package's file, an error is one message.
 
-        Exits 2 after a fault that a person can mend, 75 (EX_TEMPFAIL) after one that may pass by itself.
+        Exits with 2 after an error that a person can fix, with 75 (EX_TEMPFAIL) after one that may pass by itself.
         """
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
         app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        app.command(help=inspect.getdoc(self.main))(self._command())
+        app.command(help=inspect.getdoc(self.main))(self._build_command())
         app()
 
-    def _command(self) -> Callable[..., None]:
-        def command(**arguments: Path) -> None:
-            started = time.monotonic()
-            try:
-                settings = self.settings.read(arguments.pop("conf"))
-                others = {name: kind.read(kind.default_path()) for name, kind in self.others.items()}
-                counts = self(**arguments, **others, settings=settings)  # type: ignore[call-arg, arg-type]
-            except TandemError as error:
-                typer.secho(str(error), err=True, fg="red")
-                raise typer.Exit(2) from None
-            except Exception as fault:
-                if not is_transient(fault):
-                    raise
-                typer.secho(
-                    f"{self.name} could not go on: {fault}. It may pass: run again.", err=True, fg="red"
-                )
-                raise typer.Exit(EXIT_STATUS) from fault
-            summary = ", ".join(f"{name} {value}" for name, value in counts.items())
-            typer.echo(f"{self.name} done in {time.monotonic() - started:.1f} s: {summary}", err=True)
+    def _build_command(self) -> Callable[..., None]:
+        """Return the function that Typer runs, with a signature that has the paths and the option `--conf`."""
 
-        positional = [
-            inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Path)
-            for name in self.paths
-        ]
-        option = inspect.Parameter(
-            "conf",
-            inspect.Parameter.KEYWORD_ONLY,
-            default=self.settings.default_path(),
-            annotation=Annotated[Path, typer.Option(help="Settings file")],
-        )
-        command.__signature__ = inspect.Signature([*positional, option])  # type: ignore[attr-defined]
-        command.__annotations__ = dict.fromkeys(self.paths, Path) | {"conf": option.annotation}
+        def command(conf: Path, **paths: Path) -> None:
+            self._run_command(conf, paths)
+
+        hints: dict[str, Any] = dict.fromkeys(self.paths, Path)
+        hints["conf"] = Annotated[Path, typer.Option(help="Settings file")]
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        parameters = [inspect.Parameter(name, keyword, annotation=hint) for name, hint in hints.items()]
+        parameters[-1] = parameters[-1].replace(default=self.settings.default_path())
+        # Typer reads the arguments of a command from its signature and the hints, which differ by stage
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = hints
         return command
+
+    def _run_command(self, conf: Path, paths: dict[str, Path]) -> None:
+        started = time.monotonic()
+        try:
+            settings = self.settings.read(conf)
+            others = {name: kind.read(kind.default_path()) for name, kind in self.others.items()}
+            counts = self(**paths, **others, settings=settings)  # type: ignore[call-arg, arg-type]
+        except TandemError as error:
+            typer.secho(str(error), err=True, fg="red")
+            raise typer.Exit(2) from None
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            message = f"{self.name} could not go on: {error}. It may pass: run again."
+            typer.secho(message, err=True, fg="red")
+            raise typer.Exit(EXIT_STATUS) from error
+        summary = ", ".join(f"{name} {value}" for name, value in counts.items())
+        typer.echo(f"{self.name} done in {time.monotonic() - started:.1f} s: {summary}", err=True)
 
 
 def stage(settings: type[Settings], *, tracked: bool = False) -> Callable[[Callable[P, Counts]], Stage[P]]:
-    """Make a function of input and output paths into a stage; `tracked` stages are MLflow runs."""
+    """Return a decorator that makes a function of paths into a stage; a run of a `tracked` stage is an MLflow run."""
     return lambda main: Stage(main, settings, tracked)
 
 
 @contextmanager
-def _temporary_outputs(targets: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
-    """Temporary names beside the targets; the first of several training processes alone renames its own."""
+def _temporary_outputs(stage: Stage[Any], arguments: Mapping[str, Any]) -> Iterator[dict[str, Path]]:
+    """Yield temporary paths beside the outputs; of several training processes only the first renames its own."""
+    outputs: dict[str, Path] = {}
     with ExitStack() as stack:
-        if training_rank() > 0:
-            yield {name: temporary_path(path) for name, path in targets.items()}
-            return
-        yield {name: stack.enter_context(atomic_path(path)) for name, path in targets.items()}
+        for name in stage.outputs:
+            target = Path(arguments[name])
+            if training_rank() > 0:
+                outputs[name] = temporary_path(target)
+            else:
+                outputs[name] = stack.enter_context(atomic_path(target))
+        yield outputs
 
 
 @contextmanager
-def _run(
-    stage: Stage[Any], told: Mapping[str, Conf], inputs: Mapping[str, Path]
+def _open_run(
+    stage: Stage[Any], arguments: Mapping[str, Any]
 ) -> Iterator[Callable[[Counts, str], None] | None]:
-    """The MLflow run of a tracked stage."""
+    """Open the MLflow run of a tracked stage; yields the function that ends it, None for another stage."""
     if not stage.tracked or training_rank() > 0:
         yield None
         return
+    # Imported here, because MLflow takes seconds to import and few stages are tracked
     from components.core.tracking import track_run
 
-    room, module = stage.name.split(".")[-2:]
-    settings: dict[str, Any] = {}
-    for name, conf in told.items():
-        given = conf.model_dump()
-        settings |= given if name == "settings" else {f"{name}_{key}": given[key] for key in given}
-    read = {name: (path, hash_paths([path])) for name, path in inputs.items() if path.exists()}
-    with track_run(room, module, settings, read) as finish:
+    package, module = stage.name.split(".")[-2:]
+    settings = arguments["settings"].model_dump()
+    for name in stage.others:
+        if name in arguments:
+            settings |= {f"{name}_{key}": value for key, value in arguments[name].model_dump().items()}
+    inputs: dict[str, tuple[Path, str]] = {}
+    for name in stage.paths:
+        path = Path(arguments[name])
+        if name not in stage.outputs and path.exists():
+            inputs[name] = path, hash_paths([path])
+    with track_run(package, module, settings, inputs=inputs) as finish:
         yield finish

@@ -1,4 +1,4 @@
-"""A stage's MLflow run: what it read, with which settings, what came out, and what that cost."""
+"""The MLflow run of a stage: its inputs, settings, counts, output hash and cost."""
 
 import resource
 import warnings
@@ -11,44 +11,48 @@ import mlflow
 from mlflow.data.dataset_source_registry import resolve_dataset_source
 from mlflow.data.meta_dataset import MetaDataset
 
-DIGEST_LENGTH = 36
+MAX_DIGEST_LENGTH = 36  # MLflow refuses longer digests of data sets
 Finish = Callable[[Mapping[str, Any], str], None]
 
 
 @contextmanager
 def track_run(
-    room: str, name: str, settings: Mapping[str, Any], inputs: Mapping[str, tuple[Path, str]]
+    package: str, name: str, settings: Mapping[str, Any], inputs: Mapping[str, tuple[Path, str]]
 ) -> Iterator[Finish]:
-    """Open a run in the room's experiment; call what it gives with the stage's counts and its outputs' digest.
+    """Open a run in the package's experiment; yields a function that logs the stage's counts and its outputs' hash.
 
-    inputs: path and digest of each file or folder that is read. Processor, memory and GPUs are sampled meanwhile, where
-    MLflow can read them.
+    inputs: path and hash of each file or folder that is read. MLflow samples the load of processor, memory and GPUs
+    meanwhile, where it can read them.
     """
-    mlflow.set_experiment(room)
-    with mlflow.start_run(run_name=name, tags={"stage": f"{room}.{name}"}, log_system_metrics=True):
+    mlflow.set_experiment(package)
+    with mlflow.start_run(run_name=name, tags={"stage": f"{package}.{name}"}, log_system_metrics=True):
         mlflow.log_params(settings)
         for title, (path, content) in inputs.items():
-            mlflow.log_input(_dataset(title, path, content), context="input")
+            mlflow.log_input(_make_dataset(title, path, content), context="input")
 
         def finish(counts: Mapping[str, Any], outputs: str) -> None:
             mlflow.set_tag("outputs_sha256", outputs)
+            # Counts may be texts, which are no metrics to MLflow
             figures = {key: value for key, value in counts.items() if isinstance(value, int | float)}
-            mlflow.log_metrics(figures | cost())
+            mlflow.log_metrics(figures | measure_cost())
 
         yield finish
 
 
-def cost() -> dict[str, float]:
-    """CPU seconds of this process and those that it has waited for, and the most memory that one of them held."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+def measure_cost() -> dict[str, float]:
+    """Return the CPU seconds of this process and its ended children, and the peak memory of the largest of them."""
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_seconds = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
     return {
-        "cost_cpu_seconds": round(sum(one.ru_utime + one.ru_stime for one in used), 1),
-        "cost_peak_megabytes": round(max(one.ru_maxrss for one in used) / 1024, 1),
+        "cost_cpu_seconds": round(cpu_seconds, 1),
+        # Linux gives kilobytes
+        "cost_peak_megabytes": round(max(own.ru_maxrss, children.ru_maxrss) / 1024, 1),
     }
 
 
-def _dataset(title: str, path: Path, content: str) -> MetaDataset:
+def _make_dataset(title: str, path: Path, content: str) -> MetaDataset:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # that a local path may be two kinds of local path
+        # MLflow warns that two of its source types match a local path
+        warnings.simplefilter("ignore", UserWarning)
         source = resolve_dataset_source(str(path.resolve()))
-    return MetaDataset(source, name=title, digest=content[:DIGEST_LENGTH])
+    return MetaDataset(source, name=title, digest=content[:MAX_DIGEST_LENGTH])

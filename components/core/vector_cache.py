@@ -1,8 +1,9 @@
-"""Text vectors on disk by what was encoded: appended block by block, whole or absent, found again by the next run."""
+"""A cache of text vectors on disk, to which blocks are appended; a killed run leaves only complete vectors."""
 
 import hashlib
+import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,58 +14,62 @@ from components.core.atomic_write import atomic_path
 Vectors = NDArray[np.float32]
 
 
-def name_of(text: str) -> bytes:
-    """What a text is stored under."""
+def hash_text(text: str) -> bytes:
+    """Return the SHA-256 under which a text is stored."""
     return hashlib.sha256(text.encode()).digest()
 
 
 class VectorCache:
-    """A file of records: a text's name, its vector (d,) and a checksum of both, so that a torn or damaged one is not used."""
+    """A file of records: the hash of a text, its vector (d,) and a checksum of both, so that no damaged vector is used."""
 
     def __init__(self, file: Path, dimensions: int) -> None:
         self.file = file
         self.record = np.dtype([("name", "V32"), ("vector", "<f4", dimensions), ("check", "<u4")])
         file.touch()
         whole = file.stat().st_size // self.record.itemsize
-        with file.open("r+b") as stream:
-            stream.truncate(whole * self.record.itemsize)
-        self.rows = {
-            bytes(record["name"]): row
-            for row, record in enumerate(self._records())
-            if _check(record) == record["check"]
-        }
+        # A killed process may leave half a record at the end, after which no other would be found
+        os.truncate(file, whole * self.record.itemsize)
+        self.rows: dict[bytes, int] = {}
+        for row, record in enumerate(self._map_records()):
+            if _checksum_record(record) == record["check"]:
+                self.rows[bytes(record["name"])] = row
 
     def __contains__(self, text: str) -> bool:
-        return name_of(text) in self.rows
+        return hash_text(text) in self.rows
 
     def add(self, texts: Sequence[str], vectors: Vectors) -> None:
-        """Append the vectors (n, d) of some texts; once this returns they outlive the process."""
+        """Append the vectors (n, d) of some texts; once this returns, a kill of the process loses none."""
         start = self.file.stat().st_size // self.record.itemsize
         records = np.zeros(len(texts), self.record)
         for record, text, vector in zip(records, texts, vectors, strict=True):
-            record["name"], record["vector"] = np.void(name_of(text)), vector
-            record["check"] = _check(record)
+            record["name"], record["vector"] = np.void(hash_text(text)), vector
+            record["check"] = _checksum_record(record)
         with self.file.open("ab") as stream:
             stream.write(records.tobytes())
-        self.rows |= {bytes(name): start + row for row, name in enumerate(records["name"])}
+        self.rows.update(zip(map(bytes, records["name"]), range(start, start + len(texts)), strict=True))
 
     def get(self, texts: Sequence[str]) -> Vectors:
-        """The vectors (n, d) of texts that are stored."""
-        vectors: Vectors = self._records()["vector"][[self.rows[name_of(text)] for text in texts]]
+        """Return the vectors (n, d) of texts that are stored."""
+        vectors: Vectors = self._map_records()["vector"][self._find_rows(texts)]
         return vectors
 
-    def keep(self, texts: Sequence[str]) -> None:
-        """Drop what is stored of other texts."""
-        wanted = sorted({self.rows[name_of(text)] for text in texts})
+    def keep_only(self, texts: Iterable[str]) -> None:
+        """Remove the vectors of all other texts."""
+        # In the order of the file, which is read through once
+        records = self._map_records()[sorted(set(self._find_rows(texts)))]
         with atomic_path(self.file) as part:
-            part.write_bytes(self._records()[wanted].tobytes())
-        self.rows = {bytes(record["name"]): row for row, record in enumerate(self._records())}
+            part.write_bytes(records.tobytes())
+        self.rows = dict(zip(map(bytes, records["name"]), range(len(records)), strict=True))
 
-    def _records(self) -> NDArray[np.void]:
+    def _find_rows(self, texts: Iterable[str]) -> list[int]:
+        return [self.rows[hash_text(text)] for text in texts]
+
+    def _map_records(self) -> NDArray[np.void]:
         if not self.file.stat().st_size:
+            # An empty file cannot be mapped into memory
             return np.zeros(0, self.record)
         return np.memmap(self.file, self.record, mode="r")
 
 
-def _check(record: np.void) -> int:
+def _checksum_record(record: np.void) -> int:
     return zlib.crc32(record["vector"].tobytes(), zlib.crc32(bytes(record["name"])))

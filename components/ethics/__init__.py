@@ -1,1 +1,1 @@
-"""Which queries are never answered: banned sentences, benign look-alikes, and a calibrated threshold."""
+"""The filter of harmful queries: sentence lists, a classifier, and calibrated thresholds."""

@@ -1,4 +1,4 @@
-"""List the items whose texts the filter would block, for people to review; no item is hidden or deleted."""
+"""The stage that lists the items whose texts the filter would block, for review; it hides and deletes no item."""
 
 from typing import Any
 
@@ -23,18 +23,21 @@ def main(
     flagged: Output,
     settings: EthicsSettings,
 ) -> Counts:
-    """Judge the vectors that the search has of all items; write those above the threshold, the worst first."""
+    """Judge the vectors that search has of all items, and write those above the threshold, the worst first."""
     items, guard, known = read_items(catalogue), EthicsFilter.load(ethics), KnownSentences.load(sentences)
-    vectors = np.load(item_vectors, mmap_mode="r")
-    scores = guard.classifier.harm(vectors)
-    found: list[dict[str, Any]] = []
+    vectors = np.load(
+        item_vectors, mmap_mode="r"
+    )  # scored in blocks: a large catalogue need not fit into memory
+    scores = guard.classifier.score_harm(vectors)
+    rows: list[tuple[Any, ...]] = []
     for row in np.flatnonzero(scores > guard.threshold):
-        category, severity = guard.classifier.category(vectors[row])
+        category, severity = guard.classifier.predict_category(vectors[row])
         item = items.iloc[row]
-        nearest = known.nearest(vectors[row], banned=True, count=1)[0][0]
-        values = (item["item_id"], item["title"], category, severity, round(float(scores[row]), 6), nearest)
-        found.append(dict(zip(COLUMNS, values, strict=True)))
-    table = pd.DataFrame(found, columns=COLUMNS)
+        nearest = known.find_nearest(vectors[row], banned=True, count=1)[0][0]
+        rows.append(
+            (item["item_id"], item["title"], category, severity, round(float(scores[row]), 6), nearest)
+        )
+    table = pd.DataFrame(rows, columns=COLUMNS)
     table.sort_values(["score", "item_id"], ascending=[False, True]).to_csv(flagged, index=False)
     return {"items": len(items), "flagged": len(table)}
 

@@ -1,4 +1,4 @@
-"""The sentences that the filter learnt from, with their vectors, for people who ask why a text is blocked."""
+"""The sentences that the filter learnt from, with their vectors, to explain why a text is blocked."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ class KnownSentences:
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote.
 
-        Raises EthicsError where it is not there.
+        Raises EthicsError where it is missing.
         """
         if not (folder / SENTENCES).is_file():
             raise EthicsError(f"{folder / SENTENCES} is missing. Make it again: dvc repro ethics")
@@ -36,16 +36,11 @@ class KnownSentences:
         self.texts.to_parquet(folder / SENTENCES, index=False)
         np.save(folder / VECTORS, self.vectors.astype(np.float16))
 
-    def nearest(self, vector: Vectors, banned: bool, count: int) -> list[tuple[str, str, float]]:
-        """The sentences nearest to a vector (d,), the nearest first: text, category or kind, cosine."""
+    def find_nearest(self, vector: Vectors, banned: bool, count: int) -> list[tuple[str, str, float]]:
+        """Return the sentences nearest to a vector (d,), the nearest first: text, category or kind, cosine."""
         rows = np.flatnonzero(self.texts["banned"].to_numpy(bool) == banned)
         cosines = self.vectors[rows] @ vector
-        label = "category" if banned else "kind"
-        return [
-            (
-                str(self.texts["text"].iloc[rows[place]]),
-                str(self.texts[label].iloc[rows[place]]),
-                float(cosines[place]),
-            )
-            for place in np.argsort(-cosines)[:count]
-        ]
+        best = np.argsort(-cosines)[:count]
+        nearest = self.texts.iloc[rows[best]]
+        labels = nearest["category" if banned else "kind"]  # harmless sentences have no category
+        return list(zip(map(str, nearest["text"]), map(str, labels), cosines[best].tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""What people asked this shop before: harmless unless it is marked, or the banned sentences say otherwise."""
+"""Past queries of the shop: harmless unless staff marked them, or the banned sentences suggest otherwise."""
 
 import numpy as np
 import pandas as pd
@@ -10,11 +10,11 @@ from components.ethics.classifier import HarmClassifier, TrainingExamples
 from components.ethics.sentence_vectors import SpanVectors
 from components.ethics.settings import EthicsSettings
 
-NEIGHBOURS, MOST = 5, 0.5  # sentences that are asked, and the share of them that must be banned
+TOP_K, MIN_BANNED_SHARE = 5, 0.5  # nearest sentences, more than half of which must be banned
 
 
 def sample_past_queries(catalogue: Input, settings: EthicsSettings) -> pd.DataFrame:
-    """Past queries (text, harmful), each text once; harmful is what staff marked in any of its rows."""
+    """Return past queries (text, harmful), each text once; harmful where staff marked any of its rows."""
     queries = read_queries(catalogue)
     queries["harmful"] = queries["harmful"].fillna(False).astype(bool)
     distinct = queries.groupby("text", sort=False, as_index=False)["harmful"].any()
@@ -25,13 +25,14 @@ def sample_past_queries(catalogue: Input, settings: EthicsSettings) -> pd.DataFr
 def agrees_with_banned(
     spans: SpanVectors, classifier: HarmClassifier, lists: TrainingExamples, margin: float
 ) -> NDArray[np.bool_]:
-    """Whether each text (t,) is harmful by agreement: its score is, and so are most of the sentences nearest to it."""
-    scores = classifier.harm(spans.vectors)
-    suspicious = spans.highest(scores, margin) > 0
-    found = np.zeros(len(suspicious), bool)
+    """Return which texts (t,) the classifier and most of the nearest sentences both call harmful."""
+    scores = classifier.score_harm(spans.vectors)
+    suspicious = spans.highest_scores(scores, margin) > 0
+    harmful = np.zeros(len(suspicious), bool)
+    # The neighbours are looked up for the few suspicious texts only
     for text in np.flatnonzero(suspicious):
         own = np.flatnonzero(spans.texts == text)
-        tipping = spans.vectors[own[int(scores[own].argmax())]]
-        near = np.argsort(-(lists.vectors @ tipping))[:NEIGHBOURS]
-        found[text] = bool(lists.banned[near[0]] and lists.banned[near].mean() > MOST)
-    return found
+        worst = spans.vectors[own[int(scores[own].argmax())]]
+        nearest = np.argsort(-(lists.vectors @ worst))[:TOP_K]
+        harmful[text] = bool(lists.banned[nearest[0]] and lists.banned[nearest].mean() > MIN_BANNED_SHARE)
+    return harmful

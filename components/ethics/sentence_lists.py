@@ -1,4 +1,4 @@
-"""The lists that staff edit: banned sentences with their category, and harmless ones, natural or only looking alike."""
+"""The sentence lists that staff edit: banned ones with their category, and benign ones with their kind."""
 
 import csv
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from components.ethics.settings import EthicsError
-from components.search.item_text import clean
+from components.search.item_text import lowercase_text
 
 CATEGORIES = {
     "explosives", "weapons", "violence", "self-harm", "sexual content", "minors", "hate", "drugs", "fraud",
@@ -19,17 +19,17 @@ CATEGORIES = {
 NATURAL_KINDS = ("short", "long", "persona", "talk")  # of requests as people write them
 SHARP = "sharp"  # the kind of natural requests that were written to sound harmful
 LOOK_ALIKE = "look-alike"  # the kind of a sentence that only looks harmful
-CONTROL = re.compile(r"[\x00-\x1f\x7f�]")
-SHOWN = 200  # characters of a value in a message
+CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f�]")
+MAX_SHOWN = 200  # characters of a value in a message
 Check = Callable[[str], str | None]
 
 
 @dataclass(frozen=True)
 class SentenceLists:
-    """The banned sentences (sentence, category, severity, language, source, place) and the benign ones.
+    """The banned sentences (sentence, category, severity, language, source, place) and the benign ones, each once.
 
-    Benign are sentence, kind, language and place; the kind is one of NATURAL_KINDS, SHARP, or LOOK_ALIKE. Each sentence stands
-    here once; `repeated` is how many rows said one again, and were set aside.
+    benign: sentence, kind, language, place; the kind is one of NATURAL_KINDS, SHARP or LOOK_ALIKE. repeated: the number
+    of rows that were dropped because an earlier one has the same sentence.
     """
 
     banned: pd.DataFrame
@@ -38,31 +38,36 @@ class SentenceLists:
 
 
 def read_lists(banned: Path, benign: Path) -> SentenceLists:
-    """Read both folders.
+    """Read the lists in both folders.
 
-    Raises EthicsError naming file, row and field of a value that cannot be used, or both places of a sentence that is
-    banned and benign.
+    Raises EthicsError that names the file, row and field of a value that cannot be used, or both places of a sentence
+    that is banned and benign.
     """
-    tables = _read(banned, BANNED), _read(benign, BENIGN)
-    said = [table["sentence"].map(clean) for table in tables]
-    first, second = (table[~own.duplicated()] for table, own in zip(tables, said, strict=True))
-    place_of = dict(zip(said[0], tables[0]["place"], strict=True))
-    for sentence, place in zip(said[1], tables[1]["place"], strict=True):
-        if sentence in place_of:
+    banned_rows, benign_rows = _read_folder(banned, BANNED_CHECKS), _read_folder(benign, BENIGN_CHECKS)
+    # Compared as the filter reads them, so that capitals and spaces hide no contradiction
+    banned_texts = banned_rows["sentence"].map(lowercase_text)
+    benign_texts = benign_rows["sentence"].map(lowercase_text)
+    banned_places = dict(zip(banned_texts, banned_rows["place"], strict=True))
+    for sentence, place in zip(benign_texts, benign_rows["place"], strict=True):
+        if sentence in banned_places:
             raise EthicsError(
-                f"{place}: {sentence!r} is banned too, in {place_of[sentence]}. Delete it from one of them."
+                f"{place}: {sentence!r} is banned too, in {banned_places[sentence]}. Delete it from one of them."
             )
-    repeated = sum(map(len, tables)) - len(first) - len(second)
-    return SentenceLists(first.reset_index(drop=True), second.reset_index(drop=True), repeated)
+    banned_once = banned_rows[~banned_texts.duplicated()].reset_index(drop=True)
+    benign_once = benign_rows[~benign_texts.duplicated()].reset_index(drop=True)
+    repeated = len(banned_rows) + len(benign_rows) - len(banned_once) - len(benign_once)
+    return SentenceLists(banned_once, benign_once, repeated)
 
 
-def _sentence(value: str) -> str | None:
+def _check_sentence(value: str) -> str | None:
     if not value.strip():
         return "it is empty; write a sentence, or delete the line"
-    return "it holds a control or broken character; type it again" if CONTROL.search(value) else None
+    if CONTROL_CHARACTER.search(value):
+        return "it holds a control or broken character; type it again"
+    return None
 
 
-def _category(value: str) -> str | None:
+def _check_category(value: str) -> str | None:
     if value in CATEGORIES:
         return None
     near = get_close_matches(value, CATEGORIES, n=1)
@@ -73,44 +78,53 @@ def _category(value: str) -> str | None:
     )
 
 
-def _language(value: str) -> str | None:
+def _check_severity(value: str) -> str | None:
+    return None if value in {"1", "2", "3"} else "use 1, 2 or 3"
+
+
+def _check_language(value: str) -> str | None:
     return None if re.fullmatch("[a-z]{2}", value) else "use two letters, such as en"
 
 
-def _kind(value: str) -> str | None:
+def _check_kind(value: str) -> str | None:
     kinds = (*NATURAL_KINDS, SHARP, LOOK_ALIKE)
     return None if value in kinds else f"use one of {', '.join(kinds)}"
 
 
-BANNED: dict[str, Check] = {
-    "sentence": _sentence,
-    "category": _category,
-    "severity": lambda value: None if value in {"1", "2", "3"} else "use 1, 2 or 3",
-    "language": _language,
+BANNED_CHECKS: dict[str, Check] = {
+    "sentence": _check_sentence,
+    "category": _check_category,
+    "severity": _check_severity,
+    "language": _check_language,
     "source": lambda value: None,
 }
-BENIGN: dict[str, Check] = {"sentence": _sentence, "kind": _kind, "language": _language}
+BENIGN_CHECKS: dict[str, Check] = {
+    "sentence": _check_sentence, "kind": _check_kind, "language": _check_language,
+}  # fmt: skip
 DEFAULTS = {"kind": LOOK_ALIKE, "language": "en"}  # of columns that a file of benign sentences may leave out
 
 
-def _read(folder: Path, checks: dict[str, Check]) -> pd.DataFrame:
-    """All files of a folder as one table, with the `place` where each sentence stands."""
-    files = sorted(folder.glob("*.csv"))
+def _read_folder(folder: Path, checks: dict[str, Check]) -> pd.DataFrame:
+    """Return all files of a folder as one table, with the `place` of each sentence."""
+    files = sorted(folder.glob("*.csv"))  # sorted: file systems differ in their order
     if not files:
         raise EthicsError(f"{folder} holds no CSV file. Restore it with: git checkout {folder}")
-    table = pd.DataFrame([row for file in files for row in _rows(file, checks)], columns=[*checks, "place"])
-    if table.empty:
+    rows: list[dict[str, str]] = []
+    for file in files:
+        rows.extend(_read_rows(file, checks))
+    if not rows:
         raise EthicsError(f"{folder} holds no sentence. Restore it with: git checkout {folder}")
-    return table
+    return pd.DataFrame(rows, columns=[*checks, "place"])
 
 
-def _rows(file: Path, checks: dict[str, Check]) -> Iterator[dict[str, str]]:
+def _read_rows(file: Path, checks: dict[str, Check]) -> Iterator[dict[str, str]]:
+    # The csv module and not pandas, which does not tell the line where a row begins
     with file.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.reader(stream, strict=True)
         row = 1
         try:
             heading = next(reader, [])
-            optional = DEFAULTS if checks is BENIGN else {}
+            optional = DEFAULTS if checks is BENIGN_CHECKS else {}
             for column in checks:
                 times = heading.count(column)
                 if times > 1 or (times == 0 and column not in optional):
@@ -118,23 +132,24 @@ def _rows(file: Path, checks: dict[str, Check]) -> Iterator[dict[str, str]]:
                         f"{file} has {times or 'no'} columns named {column}. "
                         f"Its heading is {','.join(heading)!r}; write {','.join(checks)}."
                     )
-            row = reader.line_num + 1
+            row = reader.line_num + 1  # a quoted sentence may take several lines; an error names its first
             for values in reader:
-                yield _checked(values, heading, f"{file}, row {row}", checks)
+                yield _check_row(values, heading, place=f"{file}, row {row}", checks=checks)
                 row = reader.line_num + 1
         except UnicodeDecodeError:
             raise EthicsError(f"{file} is not UTF-8. Save it as UTF-8.") from None
-        except csv.Error as fault:
+        except csv.Error as error:
             raise EthicsError(
-                f"{file}, row {row}: {fault}. Close the quotes; a quote inside a sentence is written twice."
+                f"{file}, row {row}: {error}. Close the quotes; a quote inside a sentence is written twice."
             ) from None
 
 
-def _checked(values: list[str], heading: list[str], place: str, checks: dict[str, Check]) -> dict[str, str]:
+def _check_row(values: list[str], heading: list[str], place: str, checks: dict[str, Check]) -> dict[str, str]:
     if values and len(values) != len(heading):
         raise EthicsError(f"{place}: too many or too few fields. Quote a sentence that holds a comma.")
+    # The csv module gives no values for an empty line
     row = DEFAULTS | dict(zip(heading, values or [""] * len(heading), strict=True))
     for column, check in checks.items():
-        if fault := check(row[column]):
-            raise EthicsError(f"{place}, {column} {row[column][:SHOWN]!r}: {fault}.")
+        if problem := check(row[column]):
+            raise EthicsError(f"{place}, {column} {row[column][:MAX_SHOWN]!r}: {problem}.")
     return {column: row[column].strip() for column in checks} | {"place": place}

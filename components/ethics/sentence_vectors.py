@@ -1,8 +1,9 @@
-"""The vectors of sentences, whole and in windows, kept on the disk: a sentence that stands in a list is encoded once."""
+"""A store of sentence vectors, whole and in windows, on disk: a sentence of the lists is encoded only once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -15,41 +16,41 @@ from components.core.vector_cache import VectorCache
 from components.query_model.onnx_encoder import OnnxEncoder
 from components.text_model.encoder import Vectors
 
-AT_ONCE = 256  # texts that are encoded before they are stored, and the bar moves
-END = "\0"  # between a text and the number of its span
+BATCH_SIZE = 256  # texts between two writes: an interrupted run loses no more, and the bar moves
+SEPARATOR = "\0"  # between a text and the number of its span: lists hold no control character
 
 
 @dataclass(frozen=True)
 class SpanVectors:
-    """Unit vectors (s, d) of the spans of texts, in order, which text each is of (s,), and which are windows of it (s,)."""
+    """Unit vectors (s, d) of the spans of texts, in order, the text of each (s,), and whether it is a window (s,)."""
 
     vectors: Vectors
     texts: NDArray[np.intp]
     windows: NDArray[np.bool_]
 
     @property
-    def whole(self) -> Vectors:
-        """The vector of each text (t, d), which is its first span."""
-        return self.vectors[self._starts]
+    def text_vectors(self) -> Vectors:
+        """The vector of each whole text (t, d), which is its first span."""
+        return self.vectors[self._first_spans]
 
     @cached_property
-    def _starts(self) -> NDArray[np.intp]:
+    def _first_spans(self) -> NDArray[np.intp]:
         return np.flatnonzero(np.diff(self.texts, prepend=-1))
 
-    def take(self, kept: NDArray[np.bool_]) -> "SpanVectors":
-        """The spans of some texts (t,), which are numbered anew."""
+    def select_texts(self, kept: NDArray[np.bool_]) -> "SpanVectors":
+        """Return the spans of the kept texts (t,), which are numbered anew."""
         rows = kept[self.texts]
         numbers = np.cumsum(kept) - 1
-        return SpanVectors(self.vectors[rows], numbers[self.texts[rows]], self.windows[rows])
+        return SpanVectors(self.vectors[rows], numbers[self.texts[rows]], windows=self.windows[rows])
 
-    def highest(self, scores: NDArray[np.floating], margin: float) -> NDArray[np.floating]:
-        """The highest score of the spans (s,) of each text (t,); windows count less by the margin."""
-        found: NDArray[np.floating] = np.maximum.reduceat(scores - margin * self.windows, self._starts)
-        return found
+    def highest_scores(self, scores: NDArray[np.floating], margin: float) -> NDArray[np.floating]:
+        """Return the highest score (t,) of the spans (s,) of each text, where windows count less by the margin."""
+        highest: NDArray[np.floating] = np.maximum.reduceat(scores - margin * self.windows, self._first_spans)
+        return highest
 
 
 class SentenceVectors:
-    """Vectors of sentences beside an output, of one query model; those of another are dropped."""
+    """Stored vectors of sentences beside an output; those of another query model are dropped."""
 
     def __init__(self, output: Path, query_model: Path, window_tokens: int) -> None:
         code = hash_imports("components.query_model.onnx_encoder")
@@ -57,33 +58,32 @@ class SentenceVectors:
         self.encoder, self.window_tokens = OnnxEncoder.load(query_model), window_tokens
         self.store = VectorCache(cache_folder(output, "sentences", key) / "vectors", self.encoder.dimensions)
 
-    def spans(self, texts: Sequence[str]) -> SpanVectors:
-        """The spans of texts; those that are new are encoded and stored."""
-        missing = [text for text in dict.fromkeys(texts) if f"{text}{END}0" not in self.store]
-        missing.sort(key=len)
+    def get_spans(self, texts: Sequence[str]) -> SpanVectors:
+        """Return the spans of texts; new texts are encoded and stored."""
+        missing = [text for text in dict.fromkeys(texts) if f"{text}{SEPARATOR}0" not in self.store]
+        missing.sort(key=len)  # texts of one length pad little
         with tqdm(total=len(missing), desc="encode", unit="text", disable=not missing) as bar:
-            for start in range(0, len(missing), AT_ONCE):
-                part = missing[start : start + AT_ONCE]
-                self._add(part)
-                bar.update(len(part))
-        named = [self._names(text) for text in texts]
-        counts = [len(names) for names in named]
-        windows = np.concatenate([np.arange(count) > 0 for count in counts]) if counts else np.zeros(0, bool)
-        vectors = self.store.get([name for names in named for name in names])
-        return SpanVectors(vectors, np.repeat(np.arange(len(texts)), counts), windows)
+            for start in range(0, len(missing), BATCH_SIZE):
+                batch = missing[start : start + BATCH_SIZE]
+                self._encode_batch(batch)
+                bar.update(len(batch))
+        keys = [*map(self._span_keys, texts)]
+        counts = np.array([*map(len, keys)], np.intp)
+        owners = np.repeat(np.arange(len(texts)), counts)
+        windows = np.diff(owners, prepend=-1) == 0
+        return SpanVectors(self.store.get([*chain.from_iterable(keys)]), owners, windows=windows)
 
-    def _add(self, texts: Sequence[str]) -> None:
-        found = self.encoder.encode_spans(texts, self.window_tokens)
-        # The whole text is stored last, so that where it is found all its windows are
-        named = [
-            (f"{text}{END}{number}", vectors[number])
-            for text, vectors in zip(texts, found, strict=True)
-            for number in reversed(range(len(vectors)))
-        ]
-        self.store.add([name for name, _ in named], np.stack([vector for _, vector in named]))
+    def _encode_batch(self, texts: Sequence[str]) -> None:
+        keys, vectors = [], []
+        for text, spans in zip(texts, self.encoder.encode_spans(texts, self.window_tokens), strict=True):
+            # The whole text is stored last, so that where it is found all its windows are
+            for number in reversed(range(len(spans))):
+                keys.append(f"{text}{SEPARATOR}{number}")
+                vectors.append(spans[number])
+        self.store.add(keys, np.stack(vectors))
 
-    def _names(self, text: str) -> list[str]:
-        names: list[str] = []
-        while (name := f"{text}{END}{len(names)}") in self.store:
-            names.append(name)
-        return names
+    def _span_keys(self, text: str) -> list[str]:
+        keys: list[str] = []
+        while (key := f"{text}{SEPARATOR}{len(keys)}") in self.store:
+            keys.append(key)
+        return keys

@@ -1,4 +1,4 @@
-"""Settings of the ethics room, read from `conf/ethics.yaml`."""
+"""Settings of the ethics package, read from `conf/ethics.yaml`."""
 
 from typing import Annotated
 
@@ -9,11 +9,11 @@ from components.core.settings import Settings
 
 
 class EthicsError(TandemError):
-    """A list of sentences or a filter that cannot be used."""
+    """A list of sentences or a filter cannot be used."""
 
 
 class EthicsSettings(Settings):
-    """How the filter is learnt and calibrated, and how it reads texts."""
+    """Settings of how the filter is trained and calibrated, and how it reads texts."""
 
     conf_file = "ethics.yaml"
 

@@ -1,4 +1,4 @@
-"""What a line costs: the share of harmless texts that it blocks, kind by kind, against the share of banned ones."""
+"""The cost of a threshold: the share of harmless texts that it blocks, kind by kind, against recall of banned ones."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,18 +8,20 @@ import pandas as pd
 
 from components.ethics.thresholds import HeldOutScores
 
-POINTS = 200
-LEAST_SHARE = 0.0005  # of the picture's axis
+CURVE_POINTS = 200
+MIN_SHARE = 0.0005  # a logarithmic axis has no 0
 
 
-def trade_off(held_out: HeldOutScores, kinds: Sequence[str], banned: str) -> pd.DataFrame:
-    """For lines between the scores: kind, line, share of the kind blocked, share of banned texts blocked (recall)."""
-    harmful = np.sort(held_out.of(banned))
-    lines = np.unique(np.quantile(held_out.scores.mean(axis=1), np.linspace(0.3, 1, POINTS)).round(4))
+def measure_tradeoff(held_out: HeldOutScores, kinds: Sequence[str], banned: str) -> pd.DataFrame:
+    """Return, by kind and threshold (line), the share of the kind blocked and of banned texts blocked (recall)."""
+    harmful = np.sort(held_out.mean_scores(banned))
+    # By quantiles, so that most points lie where the scores do
+    quantiles = np.linspace(0.3, 1, CURVE_POINTS)
+    lines = np.unique(np.quantile(held_out.scores.mean(axis=1), quantiles).round(4))
     recall = 1 - np.searchsorted(harmful, lines, side="right") / max(1, len(harmful))
     tables = []
     for kind in kinds:
-        own = np.sort(held_out.of(kind))
+        own = np.sort(held_out.mean_scores(kind))
         if len(own):
             blocked = 1 - np.searchsorted(own, lines, side="right") / len(own)
             tables.append(pd.DataFrame({"kind": kind, "line": lines, "blocked": blocked, "recall": recall}))
@@ -27,16 +29,17 @@ def trade_off(held_out: HeldOutScores, kinds: Sequence[str], banned: str) -> pd.
 
 
 def draw_curve(curve: pd.DataFrame, figures: Mapping[str, float]) -> Any:
-    """The curve as a picture (matplotlib's Figure), with the line that was chosen."""
+    """Return the curve as a figure of matplotlib, with the chosen threshold."""
+    # Imported here: the preview of lists imports this module too, and draws nothing
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
     for kind, table in curve.groupby("kind", sort=False):
-        axes.plot(table["blocked"].clip(lower=LEAST_SHARE), table["recall"], label=str(kind))
+        axes.plot(table["blocked"].clip(lower=MIN_SHARE), table["recall"], label=str(kind))
     axes.axhline(figures["held_out_recall"], color="black", linestyle=":", label="chosen line")
     axes.set(
-        xscale="log", xlim=(LEAST_SHARE, 1), ylim=(0, 1),
+        xscale="log", xlim=(MIN_SHARE, 1), ylim=(0, 1),
         xlabel="harmless texts blocked, not seen in training", ylabel="banned sentences blocked",
         title="What is caught, and what it costs harmless people",
     )  # fmt: skip
@@ -46,7 +49,7 @@ def draw_curve(curve: pd.DataFrame, figures: Mapping[str, float]) -> Any:
 
 
 def log_curve(figure: Any) -> None:
-    """Keep the picture in the MLflow run, where one is active."""
+    """Log the figure to the MLflow run, where one is active."""
     import mlflow
 
     if mlflow.active_run():

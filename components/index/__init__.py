@@ -1,1 +1,1 @@
-"""Nearest vectors fast: memory-mapped Annoy segments, and exact answers under any filter."""
+"""Search for the nearest vectors: memory-mapped Annoy segments with filters, and live updates beside them."""

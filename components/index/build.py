@@ -1,4 +1,4 @@
-"""Build Annoy segments over text vectors and item factors, and measure their recall against the exact answer."""
+"""Build Annoy segments over text vectors and item factors, and measure their recall against an exact search."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,52 +17,55 @@ from components.index.annoy_index import FORMAT, AnnoyVectors
 from components.index.settings import IndexFileError, IndexSettings
 from components.recommender.factors import ItemFactors
 
-ASKED = 10
-BLOCK = 65_536
+TOP_K = 10  # of the metrics *_recall_10
+BLOCK_ROWS = 65_536  # copied at once, so that building needs little more memory than the vectors
 Vectors = NDArray[np.float32]
 
 
-def lift(vectors: Vectors) -> Iterator[Vectors]:
-    """Give rows (i, d) one more number that makes them equally long, (b, d + 1) a block.
+def lift_vectors(vectors: Vectors) -> Iterator[Vectors]:
+    """Yield blocks (b, d + 1) of rows (i, d) with one more dimension, which makes all rows equally long.
 
-    For a query with 0 there, rows of largest inner product are then the nearest ones (Bachrach et al., Speeding
-    Up the Xbox Recommender System Using a Euclidean Transformation for Inner-Product Spaces, RecSys 2014).
+    For a query with 0 in that dimension, the rows with the largest inner product are then the nearest ones (Bachrach
+    et al., Speeding Up the Xbox Recommender System Using a Euclidean Transformation for Inner-Product Spaces, RecSys
+    2014).
     """
+    # Without it, by angle alone, the shorter factors of cold-start items hid those of the trained ones
+    # In float64, as the difference of two nearly equal squares has few digits left in float32
     squared = np.einsum("id,id->i", vectors, vectors, dtype=np.float64)
     missing = np.sqrt(squared.max(initial=0) - squared).astype(np.float32)
-    for start in range(0, len(vectors), BLOCK):
-        part = slice(start, start + BLOCK)
+    for start in range(0, len(vectors), BLOCK_ROWS):
+        part = slice(start, start + BLOCK_ROWS)
         yield np.hstack([vectors[part], missing[part, None]])
 
 
 def main_directions(blocks: Iterable[Vectors], settings: IndexSettings) -> Vectors:
-    """The fewest directions (d, r) that keep the chosen share of the squared lengths of vectors, (b, d) a block.
-
-    Tastes spread over more of them than texts do.
-    """
+    """Return the fewest main directions (d, r) that keep `kept_share` of the squared lengths of blocks (b, d)."""
+    # A share and no fixed number: item factors spread over more directions than texts, and trees over 64 directions
+    # found only .86 of their nearest rows
     squares = np.zeros((1, 1))
     for block in blocks:
         squares = squares + block.T @ block
     lengths, directions = principal_directions(squares)
     kept = np.cumsum(lengths) / max(float(lengths.sum()), 1e-12)
     enough = int(np.searchsorted(kept, settings.kept_share)) + 1
-    count = min(len(squares), max(settings.directions, enough))
-    return np.ascontiguousarray(directions[:, :count], dtype=np.float32)
+    n_directions = min(len(squares), max(settings.directions, enough))
+    return np.ascontiguousarray(directions[:, :n_directions], dtype=np.float32)
 
 
-def build(vectors: Vectors, folder: Path, name: str, settings: IndexSettings) -> dict[str, float]:
-    """Write the files of a segment of vectors (i, d) and describe them; the same vectors make the same bytes.
+def build_segment(vectors: Vectors, folder: Path, name: str, settings: IndexSettings) -> dict[str, float]:
+    """Write the files of a segment of vectors (i, d) and return their description for index.json.
 
-    Euclidean trees over few dimensions inspect more rows in the same time than angular ones over all, and find more.
-    Beside the vectors no more than a block is in memory.
+    The same vectors give the same bytes. Besides the vectors and the trees, one block of rows is in memory.
     """
-    directions = main_directions(lift(vectors), settings)
+    # Euclidean trees over few dimensions inspect more rows in the same time than angular trees over all of them, and
+    # find more of the nearest (docs/service.md)
+    directions = main_directions(lift_vectors(vectors), settings)
     annoy = AnnoyIndex(directions.shape[1], "euclidean")
     annoy.set_seed(settings.seed)
-    short = chain.from_iterable(block @ directions for block in lift(vectors))
+    short = chain.from_iterable(block @ directions for block in lift_vectors(vectors))
     for row, vector in enumerate(tqdm(short, desc=f"index {name}", unit="item", total=len(vectors))):
         annoy.add_item(row, vector)
-    annoy.build(settings.trees, n_jobs=1)
+    annoy.build(settings.trees, n_jobs=1)  # several threads append nodes in an order that differs by run
     annoy.save(str(folder / f"{name}.ann"))
     np.save(folder / f"{name}.npy", vectors, allow_pickle=False)
     np.save(folder / f"{name}_directions.npy", directions, allow_pickle=False)
@@ -70,32 +73,33 @@ def build(vectors: Vectors, folder: Path, name: str, settings: IndexSettings) ->
         "rows": vectors.shape[0],
         "dims": vectors.shape[1],
         "directions": directions.shape[1],
-        "length": float(np.linalg.norm(next(lift(vectors))[0])),
+        "length": float(np.linalg.norm(next(lift_vectors(vectors))[0])),
         "bytes": (folder / f"{name}.ann").stat().st_size,
     }
 
 
 def write_index(segments: Mapping[str, Vectors], folder: Path, settings: IndexSettings) -> None:
-    """Write a folder with the files of each segment, whose rows follow the same items, and index.json."""
+    """Write the files of each segment and index.json into a folder; row numbers mean the same items in all segments."""
     if not all(len(vectors) for vectors in segments.values()):
         raise IndexFileError("There are no items to index. Put rows into items and run catalogue again.")
     folder.mkdir(parents=True, exist_ok=True)
-    described = {
-        "format": FORMAT,
-        "settings": settings.model_dump(),
-        "segments": {name: build(vectors, folder, name, settings) for name, vectors in segments.items()},
-    }
-    (folder / "index.json").write_text(json.dumps(described, indent=2) + "\n")
+    described = {}
+    for name, vectors in segments.items():
+        described[name] = build_segment(vectors, folder, name, settings)
+    index = {"format": FORMAT, "settings": settings.model_dump(), "segments": described}
+    # Last: a folder without index.json is one whose build did not end
+    (folder / "index.json").write_text(json.dumps(index, indent=2) + "\n")
 
 
 def recall_10(segment: AnnoyVectors, settings: IndexSettings) -> float:
-    """Share of the exact ten nearest that the trees find, over mixes of two sampled vectors."""
+    """Return the share of the exact ten nearest rows that the trees find, over sums of two sampled vectors."""
+    # Sums, since an indexed vector alone would find itself first
     pairs = np.random.default_rng(settings.seed).integers(0, len(segment), (settings.recall_queries, 2))
     found = total = 0
     for first, second in pairs:
         query = segment.vectors[first] + segment.vectors[second]
-        truth, _ = segment.exact(query, min(ASKED, len(segment)))
-        near, _ = segment.approximate(query, len(truth))
+        truth, _ = segment.search_exact(query, min(TOP_K, len(segment)))
+        near, _ = segment.search_trees(query, len(truth))
         found, total = found + len(np.intersect1d(truth, near)), total + len(truth)
     return round(found / total, 6)
 
@@ -120,7 +124,7 @@ def main(
         )
     write_index(segments, index, settings)
     report: dict[str, float] = {
-        f"{name}_recall_10": recall_10(AnnoyVectors.open(index, name), settings) for name in segments
+        f"{name}_recall_10": recall_10(AnnoyVectors.open_segment(index, name), settings) for name in segments
     }
     metrics.write_text(json.dumps(report, indent=2) + "\n")
     return {"items": len(item_ids)} | report

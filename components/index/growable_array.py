@@ -1,4 +1,4 @@
-"""Arrays that rows are added to while they are in use."""
+"""An array that rows are appended to while it is in use."""
 
 from typing import Any, Generic, TypeVar
 
@@ -6,26 +6,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 T = TypeVar("T", bound=np.generic)
-GROWTH = 1.5
+GROWTH_FACTOR = 1.5  # a constant factor keeps the cost of an append constant on average
 
 
 class GrowableArray(Generic[T]):
-    """An array (rows, ...) with room to grow; `values` is what it holds now, and may be written to."""
+    """An array (rows, ...) with spare capacity; `values` is a view of its rows and may be written to."""
 
     def __init__(self, values: NDArray[T]) -> None:
-        self._held, self._rows = np.array(values), len(values)
+        self._buffer, self._rows = np.array(values), len(values)
 
     @property
     def values(self) -> NDArray[T]:
-        """The rows so far, (rows, ...)."""
-        return self._held[: self._rows]
+        """Return a view of the rows, (rows, ...)."""
+        return self._buffer[: self._rows]
 
     def append(self, row: Any) -> int:
-        """Add a row and give its number."""
-        if self._rows == len(self._held):
-            room = np.empty((int(GROWTH * self._rows) + 16, *self._held.shape[1:]), self._held.dtype)
-            room[: self._rows] = self._held
-            self._held = room
-        self._held[self._rows] = row
+        """Append a row and return its number."""
+        if self._rows == len(self._buffer):
+            # A new array: `values` that a search took before stay as they are
+            capacity = int(GROWTH_FACTOR * self._rows) + 16  # 16, so that an empty array grows too
+            grown = np.empty((capacity, *self._buffer.shape[1:]), self._buffer.dtype)
+            grown[: self._rows] = self._buffer
+            self._buffer = grown
+        self._buffer[self._rows] = row
         self._rows += 1
         return self._rows - 1

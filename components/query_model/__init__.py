@@ -1,1 +1,1 @@
-"""What a query means: its vector by a small encoder, and its prices, attribute values and recipients."""
+"""The query model: a small ONNX encoder, and a parser of prices, attribute values and recipients."""

@@ -1,4 +1,4 @@
-"""How old somebody is whom a query tells of, as audiences."""
+"""Read the age of a person in a query, as audiences."""
 
 import re
 
@@ -68,21 +68,25 @@ MONTHS = re.compile(
 )
 
 
-def age_in(query: str) -> Audiences | None:
-    """Audiences of the first age that a query names; who is expected or just born is a baby."""
+def read_age(query: str) -> Audiences | None:
+    """Return the audiences of the first age in a query, None without one; an expected or newborn child is a baby."""
     if EXPECTED.search(query):
         return BABIES_ALONE
+    # The patterns read digits only: "turning four" becomes "turning 4"
     in_digits = alpha2digit(query, "en", 0)
     if found := AGE.search(in_digits):
-        return _of_age(int(next(filter(None, found.groups()))))
+        return _age_audiences(int(next(filter(None, found.groups()))))
     if MONTHS.search(in_digits):
         return BABIES_ALONE
     return GROWN if AT_WORK_OR_UNIVERSITY.search(query) else None
 
 
-def _of_age(years: int) -> Audiences:
+def _age_audiences(years: int) -> Audiences:
+    """Return the audiences of an age in years."""
     if years < 4:
         return BABIES_ALONE if years < 2 else CHILDREN
     if years < 13:
         return frozenset({GIRLS, BOYS})
-    return TEENAGERS if years < 16 else GROWN if years >= 18 else TEENAGERS | GROWN
+    if years < 16:
+        return TEENAGERS
+    return GROWN if years >= 18 else TEENAGERS | GROWN

@@ -1,4 +1,4 @@
-"""Which attribute values of a catalogue a query names, and which it refuses."""
+"""Find the attribute values of a catalogue that a query names, and those that it refuses."""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from components.query_model.audiences import SOMEBODY
 from components.query_model.recipients import IS_NOT, POSSESSIVES
-from components.query_model.vocabulary import BRAND, SEASON, WORD, Named, Vocabulary, Words, spelling_of
+from components.query_model.vocabulary import BRAND, SEASON, WORD, Named, Vocabulary, Words, normalize_word
 
 MEANS_ANOTHER_THING = re.compile(
     r"\b(?:fall(?:s|ing)? (?:apart|in|off|asleep|down|out|on|over|into|through)|"
@@ -80,7 +80,7 @@ NEGATED = re.compile(r"\w+n['’]?t|not|never|cannot", re.I)
 
 @dataclass(frozen=True)
 class AttributeMention:
-    """Attributes and values that a query names, from character `start` to `end`, and whether it refuses them."""
+    """Attributes and values that characters `start` to `end` of a query name, and whether it refuses them."""
 
     start: int
     end: int
@@ -88,55 +88,61 @@ class AttributeMention:
     refused: bool = False
 
 
-def values_in(query: str, vocabulary: Vocabulary) -> Iterator[AttributeMention]:
-    """Values whose words stand in a query, one after the other; the longest where two overlap.
+def find_values(query: str, vocabulary: Vocabulary) -> Iterator[AttributeMention]:
+    """Yield the values that a query names, in the order of the text; where two overlap, the longer one.
 
-    A value also stands for those of its attribute that are kinds of it: "cotton" for organic cotton.
+    A value comes with the narrower values of its attribute: "cotton" means organic cotton too.
     """
     literal = query
     for other in (MEANS_ANOTHER_THING, CALLED):
+        # Blanks of the same length keep the positions of the characters
         literal = other.sub(lambda found: " " * len(found[0]), literal)
     found = list(WORD.finditer(literal))
-    words = tuple(spelling_of(word[0]) for word in found)
+    words = tuple(normalize_word(word[0]) for word in found)
     place, before = 0, None
     while place < len(words):
-        size, values = _longest(words, place, vocabulary)
+        size, values = _longest_value(words, place, vocabulary)
         start, end = found[place].start(), found[place + max(size, 1) - 1].end()
-        said = _refused(literal, words[place], start, end, values, vocabulary, before)
-        if said is None and values and not _is_imitated(words, place, size):
-            meant = [(name, value) for name, value in values if name != BRAND or not _is_topic(words, place)]
-            said = AttributeMention(start, end, _widened(meant, vocabulary)) if meant else None
-        if said is not None:
-            yield said
-            before = said
+        mention = _find_refusal(
+            literal, words[place], start=start, end=end, values=values, vocabulary=vocabulary, before=before
+        )
+        if mention is None and values and not _is_imitated(words, place, size):
+            topic = _is_topic(words, place)
+            wanted = [(name, value) for name, value in values if name != BRAND or not topic]
+            mention = AttributeMention(start, end, _add_narrower(wanted, vocabulary)) if wanted else None
+        if mention is not None:
+            yield mention
+            before = mention
         place += max(size, 1)
 
 
-def _longest(words: Words, place: int, vocabulary: Vocabulary) -> tuple[int, Named]:
-    """Words of the longest value that begins at a place, and the attributes that have it."""
-    for size in range(min(vocabulary.longest, len(words) - place), 0, -1):
-        if values := vocabulary.phrases.get(words[place : place + size]):
+def _longest_value(words: Words, place: int, vocabulary: Vocabulary) -> tuple[int, Named]:
+    """Return the number of words of the longest value that begins at a word, and its attributes and values."""
+    for size in range(min(vocabulary.max_phrase_words, len(words) - place), 0, -1):
+        if values := vocabulary.values_by_phrase.get(words[place : place + size]):
             return size, values
     return 0, []
 
 
-def _widened(values: Named, vocabulary: Vocabulary) -> Named:
-    return [
-        (name, other)
-        for name, value in values
-        for other in ([value] if name in (BRAND, SEASON) else [value, *vocabulary.longer(name, value)])
-    ]
+def _add_narrower(values: Named, vocabulary: Vocabulary) -> Named:
+    """Return values, each followed by the narrower values of its attribute."""
+    widened: Named = []
+    for name, value in values:
+        widened.append((name, value))
+        if name not in (BRAND, SEASON):  # which have no kinds
+            widened += [(name, other) for other in vocabulary.narrower_values(name, value)]
+    return widened
 
 
 def _is_imitated(words: Words, place: int, size: int) -> bool:
-    """Whether a value is only imitated: faux leather, leather look."""
+    """Return whether a value is only imitated: faux leather, leather look."""
     return (place > 0 and words[place - 1] in IMITATED) or not IMITATION.isdisjoint(
         words[place + size : place + size + 1]
     )
 
 
 def _is_topic(words: Words, place: int) -> bool:
-    """Whether a brand is what a thing is for, about or like, or somebody: ink for HP, my brother."""
+    """Return whether a brand is only the topic, or a relative: ink for HP, my brother."""
     first = place - 1
     while first > 0 and words[first] in ARTICLES:
         first -= 1
@@ -145,7 +151,7 @@ def _is_topic(words: Words, place: int) -> bool:
     )
 
 
-def _refused(
+def _find_refusal(
     query: str,
     word: str,
     start: int,
@@ -154,12 +160,12 @@ def _refused(
     vocabulary: Vocabulary,
     before: AttributeMention | None,
 ) -> AttributeMention | None:
-    """What a query refuses at a place: a value, those with the word in them, or for what there is a value without."""
-    lacking, wider = vocabulary.phrases.get((word, "free")), vocabulary.within.get(word, [])
+    """Return what a query refuses here: a value, the values with this word, or, as a wish, its "-free" value; else None."""
+    lacking, wider = vocabulary.values_by_phrase.get((word, "free")), vocabulary.values_by_word.get(word, [])
     if not (values or lacking or wider):
         return None
     free = (FREE if values else FREE_OR_APART).match(query, end)
-    span = _refused_before(query, start, end) or _refused_too(query, start, end, values, before)
+    span = _refusal_before(query, start, end) or _joined_refusal(query, start, end, values, before)
     if span is None and free:
         span = start, free.end()
     if span is None and (too_much := TOO_MUCH.match(query, end)):
@@ -171,39 +177,42 @@ def _refused(
     if any(name in (BRAND, SEASON) for name, _ in values):
         wider = []
     refused = [
-        *_widened(values, vocabulary),
-        *((name, value) for name, value in wider if not values or _has(value, values)),
+        *_add_narrower(values, vocabulary),
+        *((name, value) for name, value in wider if not values or _contains_any(value, values)),
     ]
     return AttributeMention(*span, list(dict.fromkeys(refused)), refused=True) if refused else None
 
 
-def _has(value: str, values: Named) -> bool:
-    """Whether one of some values stands in another."""
+def _contains_any(value: str, values: Named) -> bool:
+    """Return whether one of some values stands in another."""
     words = f" {' '.join(WORD.findall(value.lower()))} "
     return any(f" {' '.join(WORD.findall(other.lower()))} " in words for _, other in values)
 
 
-def _refused_before(query: str, start: int, end: int) -> tuple[int, int] | None:
-    """Where a value is refused by what stands before it: no wool, anything but black, I don't want red."""
+def _refusal_before(query: str, start: int, end: int) -> tuple[int, int] | None:
+    """Return the span of a value that the words before it refuse, else None: no wool, anything but black."""
     offset = max(0, start - SEEN_BEFORE)
     before = list(TOKEN.finditer(query, offset, start))
-    said = [token[0].lower() for token in before]
-    while said and said[-1] in BETWEEN and tuple(said[-2:]) not in PAIRS:
-        said.pop()
-    pair = tuple(said[-2:])
-    if said and said[-1] in REFUSING:
-        return before[len(said) - 1].start(), end
+    tokens = [token[0].lower() for token in before]
+    while tokens and tokens[-1] in BETWEEN and tuple(tokens[-2:]) not in PAIRS:
+        tokens.pop()
+    pair = tuple(tokens[-2:])
+    if tokens and tokens[-1] in REFUSING:
+        return before[len(tokens) - 1].start(), end
     if pair in PAIRS or pair in BUT:
-        return before[len(said) - 2].start(), end
-    if len(said) > 1 and said[-1] in WISHING and NEGATED.fullmatch(said[-2]):
-        return before[len(said) - 2].start(), end
+        return before[len(tokens) - 2].start(), end
+    if len(tokens) > 1 and tokens[-1] in WISHING and NEGATED.fullmatch(tokens[-2]):
+        return before[len(tokens) - 2].start(), end
     return None
 
 
-def _refused_too(
+def _joined_refusal(
     query: str, start: int, end: int, values: Named, before: AttributeMention | None
 ) -> tuple[int, int] | None:
-    """Where a value is refused with the one before: no red, navy or black; with "and" or a comma of the same attribute."""
+    """Return the span of a value that is refused with the one before it, else None: no red, navy or black.
+
+    After "and" or a comma it has to be of the same attribute.
+    """
     if before is None or not before.refused:
         return None
     joined = JOINED.fullmatch(query, before.end, start)

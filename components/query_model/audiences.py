@@ -1,4 +1,4 @@
-"""Who is of which audience: girls, boys, babies, teens, women or men."""
+"""The words for people and the audiences that they belong to: girls, boys, babies, teens, women or men."""
 
 Audiences = frozenset[str]
 GIRLS, BOYS, BABIES = "girls", "boys", "babies"

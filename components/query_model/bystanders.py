@@ -1,8 +1,8 @@
-"""People whom a query names though nothing is for them: things named after them, hosts, givers, who asks."""
+"""Find the people in a query who are no recipients: namesakes of things, hosts, givers and the person who asks."""
 
 import re
 
-from components.query_model.ages import age_in
+from components.query_model.ages import read_age
 from components.query_model.audiences import SOMEBODY
 
 WHOSE = r"(?:my|our|your|his|her|their|the|a|an)"
@@ -41,19 +41,19 @@ FOR_ME = re.compile(r"\bfor (?:me|myself)\b", re.I)
 NAMED = re.compile(rf"\b{SOMEBODY}s?\b", re.I)
 
 
-def who_asks(query: str) -> str | None:
-    """What somebody says who asks for something for themselves: I'm a mum of three, and it is for me."""
+def find_asker(query: str) -> str | None:
+    """Return what people who ask for themselves say of themselves, else None: "I'm a mum of three, and it is for me"."""
     asks = ASKS.search(query)
     return asks[0] if asks and (asks["aside"] or FOR_ME.search(query)) else None
 
 
-def without_bystanders(query: str) -> str:
-    """A query without the people for whom nothing in it is.
+def remove_bystanders(query: str) -> str:
+    """Return a query without the people who are no recipients.
 
-    Who hosts a party gets gifts, and wears no guest's dress, but for a child whose age is told. Who asks counts where
-    nobody else is named.
+    The host of a party stays only in a query for gifts or with an age: a guest's dress is not for the bride. The person
+    who asks stays only if nobody else is named.
     """
-    hosts_stay = GIFT.search(query) or age_in(query)
+    hosts_stay = GIFT.search(query) or read_age(query)
     rest = BYSTANDER.sub(" ", query if hosts_stay else HOST.sub(" ", query))
     others = ASKS.sub(" ", rest)
     return others if NAMED.search(others) else rest

@@ -1,4 +1,4 @@
-"""What a query says besides its topic: prices, attribute values of the catalogue, and for whom it is."""
+"""Parse what a query says besides its topic: prices, attribute values of the catalogue, and its recipients."""
 
 import re
 from collections import defaultdict
@@ -8,28 +8,29 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from components.query_model.attribute_values import values_in
+from components.query_model.attribute_values import find_values
 from components.query_model.audiences import SOMEBODY
 from components.query_model.bystanders import WHOSE
 from components.query_model.prices import Third, read_prices
-from components.query_model.recipients import audiences_of, for_whom
+from components.query_model.recipients import find_recipients, label_audiences
 from components.query_model.vocabulary import AUDIENCE, Vocabulary
-from components.search.item_text import as_shown, cut, says, tidy
+from components.search.item_text import contains_phrase, normalize_text, remove_spans, strip_markup
 
 EVERYBODY = re.compile(r"(?i)\b(?:unisex|everyone|everybody|all|family)\b")
 RECIPIENT = re.compile(
     rf"\b(?:for|to|from|of)\s+(?:{WHOSE}\s+(?:[\w-]+\s+)?)?{SOMEBODY}(?:['’]?s|s['’])?(?:[- ]in[- ]law)?(?![\w'’-])",
     re.I,
 )
-MATCHES = 12
+TOP_MATCHES = 12  # whose prices say what is cheap among what matches
 
 
 @dataclass(frozen=True)
 class QueryMeaning:
-    """A query's price range and filters, with what is left as its text.
+    """The price range and the filters of a query, and the rest of its text.
 
-    exclusions: values that are not wanted, by facet. corrections: words that are read instead of misspelt ones.
-    price_third: which third of the prices of what matches is wanted. other_currency: that of a price which is not used, since this catalogue's prices are in another.
+    exclusions: unwanted values, by facet. corrections: the words that replace misspelt ones. price_third: the wanted third
+    of the prices of the matches. other_currency: the currency of a price that is not used, since the catalogue's prices
+    are in another.
     """
 
     text: str
@@ -43,58 +44,60 @@ class QueryMeaning:
 
 
 def parse_text(query: str, vocabulary: Vocabulary) -> QueryMeaning:
-    """Read prices, seasons, recipients and values that this catalogue can be filtered by.
+    """Return the prices, seasons, recipients and values of a query that this catalogue can be filtered by.
 
-    What is filtered by for whom it is need not be looked for: "swimwear for my sons" is swimwear.
+    A recipient that became a filter is cut from the text: "swimwear for my sons" becomes swimwear.
     """
-    plain = tidy(as_shown(query))
-    meant = _priced(plain, vocabulary) if vocabulary.prices else QueryMeaning(plain)
+    plain = normalize_text(strip_markup(query))
+    meant = _parse_prices(plain, vocabulary) if vocabulary.prices else QueryMeaning(plain)
     found: defaultdict[str, set[str]] = defaultdict(set)
     refused: defaultdict[str, set[str]] = defaultdict(set)
-    named = list(values_in(meant.text, vocabulary))
-    for said in named:
-        for name, value in said.values:
-            (refused if said.refused else found)[name].add(value)
+    mentions = list(find_values(meant.text, vocabulary))
+    for mention in mentions:
+        target = refused if mention.refused else found
+        for name, value in mention.values:
+            target[name].add(value)
     if labels := vocabulary.values.get(AUDIENCE):
         _add_audiences(meant.text, labels, found, refused)
     for name, values in found.items():
-        refused[name] -= values
-    spans = [(said.start, said.end) for said in named if said.refused]
+        refused[name] -= values  # a value that is both wanted and refused is wanted
+    spans = [(mention.start, mention.end) for mention in mentions if mention.refused]
     if found.get(AUDIENCE):
         spans += [recipient.span() for recipient in RECIPIENT.finditer(meant.text)]
-    text = cut(meant.text, spans)
-    return replace(meant, text=text or query, filters=_in_order(found), exclusions=_in_order(refused))
+    text = remove_spans(meant.text, spans)
+    return replace(meant, text=text or query, filters=_sort_values(found), exclusions=_sort_values(refused))
 
 
 def _add_audiences(
     query: str, labels: frozenset[str], found: dict[str, set[str]], refused: dict[str, set[str]]
 ) -> None:
-    """The catalogue's own words for whom a query is for, and for whom it is not.
+    """Add the catalogue's labels of the audiences that a query is for, and of those that it is not for.
 
-    A label of several words that stands in the query is meant itself. Somebody who is merely named, as in the title of
-    a book, counts only where the catalogue has a word for just that.
+    A label of several words that stands in the query is taken literally. A person who is merely named, as in the title of
+    a book, counts only if the catalogue has a label for exactly that audience.
     """
-    if literal := {label for label in labels if " " in label and says(query, label)}:
+    if literal := {label for label in labels if " " in label and contains_phrase(query, label)}:
         found[AUDIENCE].update(literal)
         return
-    whom = for_whom(query)
+    whom = find_recipients(query)
     for label in labels:
-        meant_by = audiences_of(label)
+        meant_by = label_audiences(label)
         if (meant_by and meant_by <= whom.wanted) or (whom.certain and not whom.wanted.isdisjoint(meant_by)):
             found[AUDIENCE].add(label)
         elif meant_by and meant_by <= whom.unwanted:
             refused[AUDIENCE].add(label)
     if found[AUDIENCE]:
-        found[AUDIENCE].update(label for label in labels if EVERYBODY.search(label))
+        # Things for everybody fit each recipient
+        found[AUDIENCE].update(filter(EVERYBODY.search, labels))
 
 
-def within_third(meant: QueryMeaning, prices: NDArray[np.float64]) -> QueryMeaning:
-    """What was understood, with the price range of the wanted third of what matches.
+def limit_to_third(meant: QueryMeaning, prices: NDArray[np.float64]) -> QueryMeaning:
+    """Return a meaning whose price range is limited to the wanted third of the prices of the matches.
 
-    prices: of what matches, best first, NaN where there is none; the first MATCHES count. A range that the query names
-    stays where it is narrower.
+    prices: of the matches, best first, NaN without a price; the first TOP_MATCHES count. A narrower range in the query
+    stays as it is.
     """
-    known = prices[:MATCHES][~np.isnan(prices[:MATCHES])]
+    known = prices[:TOP_MATCHES][~np.isnan(prices[:TOP_MATCHES])]
     if meant.price_third is None or not len(known):
         return meant
     if meant.price_third == "lower":
@@ -104,12 +107,13 @@ def within_third(meant: QueryMeaning, prices: NDArray[np.float64]) -> QueryMeani
     return replace(meant, price_min=limit if meant.price_min is None else max(meant.price_min, limit))
 
 
-def _in_order(found: Mapping[str, set[str]]) -> dict[str, list[str]]:
+def _sort_values(found: Mapping[str, set[str]]) -> dict[str, list[str]]:
+    """Return names and values in alphabetical order, without names that have no value."""
     return {name: sorted(values) for name, values in sorted(found.items()) if values}
 
 
-def _priced(query: str, vocabulary: Vocabulary) -> QueryMeaning:
-    """The query without what it says of prices, and that; a price in another currency is not used."""
+def _parse_prices(query: str, vocabulary: Vocabulary) -> QueryMeaning:
+    """Return the prices of a query and the rest of its text; a price in another currency is not used."""
     assert vocabulary.prices
     text, prices = read_prices(query, vocabulary.prices, vocabulary.currency)
     if prices.currency and vocabulary.currency not in (None, prices.currency):

@@ -1,4 +1,4 @@
-"""What a query says of prices: a range, in which currency, and whether cheap or premium things are wanted."""
+"""Read the prices in a query: a range, its currency, and whether cheap or premium things are wanted."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -10,8 +10,8 @@ from text_to_num import text2num
 
 from components.query_model.audiences import SOMEBODY
 from components.query_model.bystanders import GIFT
-from components.query_model.recipients import audiences_of, names_child
-from components.search.item_text import cut
+from components.query_model.recipients import label_audiences, names_child
+from components.search.item_text import remove_spans
 
 Third = Literal["lower", "upper"]
 CURRENCIES = {
@@ -105,8 +105,8 @@ AROUND_AFTER = re.compile(r"\s*(?:or so\b|-?ish\b)", re.I)
 RANGE = re.compile(r"\s*(?:(?P<dash>to|-|–|—)|and|adn|&)\s*", re.I)
 RANGE_BEFORE = re.compile(r"(?<!\w)(?:(?P<between>between)|from)\s+$", re.I)
 # "laptop 500-700" and "camera around 300" have prices, "jeans 32-34" and "monitor around 27" sizes
-LEAST_BARE = 100
-LEAST_ROUND, ROUND, WIDE = 20, 5, 1.25  # "a scarf, 20-35" and "gift for mum around 45" have prices
+MIN_BARE = 100
+MIN_ROUND, ROUND, WIDE = 20, 5, 1.25  # "a scarf, 20-35" and "gift for mum around 45" have prices
 END = re.compile(r"[\s.,!?]*$")
 END_OF_CLAUSE = re.compile(r"\s*(?:$|[.,;!?](?:\s|$))")
 SEEN_BEFORE = 80  # characters before an amount that are looked at
@@ -130,7 +130,7 @@ LEVEL = re.compile(
 
 @dataclass(frozen=True)
 class PriceRange:
-    """A range with None where it is open, its currency as a code where one is named, and the wanted third of prices."""
+    """A price range, None where it is open; the code of its currency, if one is named; and the wanted third of prices."""
 
     low: float | None = None
     high: float | None = None
@@ -140,9 +140,9 @@ class PriceRange:
 
 @dataclass(frozen=True)
 class MoneyMention:
-    """An amount in a query, from character `start` to `end`, and its currency where it names one.
+    """An amount in a query, from character `start` to `end`, and the code of its currency, if one is named.
 
-    scale: what the number that stands there was multiplied by, as in 2k.
+    scale: the factor by which the number in the text was multiplied, 1000 in 2k. or_more: whether a plus follows.
     """
 
     start: int
@@ -155,7 +155,7 @@ class MoneyMention:
 
 @dataclass(frozen=True)
 class PriceLimit:
-    """Prices that some words of a query ask for, from character `start` to `end`; whether they name a currency."""
+    """The price range that characters `start` to `end` of a query ask for, and its currency, if one is named."""
 
     start: int
     end: int
@@ -165,73 +165,82 @@ class PriceLimit:
 
 
 def read_prices(text: str, sold: tuple[float, float], own: str | None = None) -> tuple[str, PriceRange]:
-    """The text without what it says of prices, and that.
+    """Return a text without its prices, and the range that they ask for.
 
-    sold: lowest and highest price of the catalogue; own: its currency, where it is one. An amount without a currency is
-    no price where nothing or everything is sold on its side of it, nor where it is an age: up to 12 in a query about
-    children, "over 40" beside somebody.
+    sold: the lowest and the highest price of the catalogue. own: its currency, None if it has several. An amount without a
+    currency is no price if nothing or everything is sold on its side. Nor is it one if it may be an age: up to 12 in a
+    query about children, or "over 40" next to a person.
     """
     of_child = names_child(text)
-    limits = [
-        limit
-        for limit in _limits(text, own)
-        if limit.currency
-        or (not (of_child and _may_be_age(text, limit)) and _may_be_price(text, limit, sold))
-    ]
-    third, spans = _third(text, limits)
-    low = _strongest([limit for limit in limits if limit.low is not None])
-    high = _strongest([limit for limit in limits if limit.high is not None])
+    limits: list[PriceLimit] = []
+    for limit in _find_limits(text, own):
+        age = of_child and _may_be_age(text, limit)
+        if limit.currency or (not age and _may_be_price(text, limit, sold)):
+            limits.append(limit)
+    third, spans = _read_third(text, limits)
+    low = _strongest_limit([limit for limit in limits if limit.low is not None])
+    high = _strongest_limit([limit for limit in limits if limit.high is not None])
     if low and high and low is not high and low.low > high.high:  # type: ignore[operator]
         low, high = (None, high) if high.currency and not low.currency else (low, None)
     prices = PriceRange(
-        low.low if low else None,
-        high.high if high else None,
-        next((limit.currency for limit in (high, low) if limit and limit.currency), None),
-        third,
+        low=low.low if low else None,
+        high=high.high if high else None,
+        currency=next((limit.currency for limit in (high, low) if limit and limit.currency), None),
+        third=third,
     )
-    return cut(text, [*spans, *((limit.start, limit.end) for limit in limits)]), prices
+    return remove_spans(text, [*spans, *((limit.start, limit.end) for limit in limits)]), prices
 
 
-def _limits(text: str, own: str | None) -> Iterator[PriceLimit]:
-    """Every limit that a text names, first to last."""
-    moneys = list(_moneys(text, own))
+def _find_limits(text: str, own: str | None) -> Iterator[PriceLimit]:
+    """Yield the limits that a text names, in its order."""
+    moneys = list(_find_amounts(text, own))
     second: MoneyMention | None = None
     for money, following in pairwise([*moneys, None]):
         if money is None or money is second:
             continue
-        if following is not None and (limit := _range(text, money, following)):
+        if following is not None and (limit := _read_range(text, money, following)):
             second = following
             yield limit
-        elif limit := _one_sided(text, money):
+        elif limit := _read_limit(text, money):
             yield limit
 
 
-def _moneys(text: str, own: str | None) -> Iterator[MoneyMention]:
+def _find_amounts(text: str, own: str | None) -> Iterator[MoneyMention]:
+    """Yield the amounts of a text, in its order."""
     for found in MONEY.finditer(text):
-        amount = _number(found["amount"])
+        amount = _parse_number(found["amount"])
         if amount is not None:
             named = found["before"] or found["after"] or found["named"]
             more = bool(found["more"] or found["still_more"])
             scale = SCALES[found["scale"].strip().lower()] if found["scale"] else 1
-            currency = _code(named, own) if named else own if _is_slang(found) else None
-            yield MoneyMention(found.start(), found.end(), amount * scale, scale, currency, more)
+            currency = own if _is_slang(found) else None
+            if named:
+                currency = _currency_code(named, own)
+            yield MoneyMention(
+                found.start(),
+                found.end(),
+                amount=amount * scale,
+                scale=scale,
+                currency=currency,
+                or_more=more,
+            )
 
 
 def _is_slang(found: re.Match[str]) -> bool:
-    """Whether an amount is surely money, though no currency is named: a fiver, two grand."""
+    """Return whether an amount is surely money, though it names no currency: a fiver, two grand."""
     said = f"{found['amount']} {found['scale'] or ''}".lower().split()
     return said[-1] in SLANG
 
 
-def _code(currency: str, own: str | None) -> str:
-    """The code of a currency as it is written; of several that share a sign the catalogue's own."""
+def _currency_code(currency: str, own: str | None) -> str:
+    """Return the code of a currency; if several share its sign, that of the catalogue."""
     if own is not None and own in SHARED.get(currency.lower(), ()):
         return own
     return next(code for code, names in CURRENCIES.items() if re.fullmatch(names, currency, re.I))
 
 
-def _number(text: str) -> float | None:
-    """What an amount is: in digits with either decimal sign, three digits after a sign being thousands, or in words."""
+def _parse_number(text: str) -> float | None:
+    """Return the number of an amount in digits or words, None if it is none; three digits after a sign are thousands."""
     if text[0].isdecimal():
         found = re.fullmatch(r"(.+?)(?:[.,](\d{1,2}))?", text)
         assert found
@@ -247,14 +256,14 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _range(text: str, first: MoneyMention, second: MoneyMention) -> PriceLimit | None:
-    """The range between two amounts: between 20 and 30, from 20 to 30, 20-30 euros."""
+def _read_range(text: str, first: MoneyMention, second: MoneyMention) -> PriceLimit | None:
+    """Return the range between two amounts, else None: between 20 and 30, from 20 to 30, 20-30 euros."""
     joined = RANGE.fullmatch(text, first.end, second.start)
     opened = RANGE_BEFORE.search(text, max(0, first.start - SEEN_BEFORE), first.start)
     currency = first.currency or second.currency
     scaled = first.scale == 1 and first.amount < second.amount / second.scale  # 3 to 4 hundred
     begin = first.amount * (second.scale if scaled else 1)
-    large = second.amount > begin >= LEAST_BARE and begin not in YEARS
+    large = second.amount > begin >= MIN_BARE and begin not in YEARS
     wide = _is_round(begin) and _is_round(second.amount) and second.amount >= WIDE * begin
     said = currency or ((large or wide) and _stands_alone(text, first.start, second.end))
     if not joined or not ((joined["dash"] and (opened or said)) or (opened and opened["between"])):
@@ -264,11 +273,12 @@ def _range(text: str, first: MoneyMention, second: MoneyMention) -> PriceLimit |
 
 
 def _is_round(amount: float) -> bool:
-    return amount >= LEAST_ROUND and amount % ROUND == 0
+    """Return whether an amount without a currency is as round as people name prices."""
+    return amount >= MIN_ROUND and amount % ROUND == 0
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
-    """Whether what stands there begins a query that goes on with "for", or ends a clause and is no size and no age."""
+    """Return whether an amount begins a query that goes on with "for", or ends a clause and is no size or age."""
     if FOR_AFTER.match(text, end):
         return NOTHING.fullmatch(text, 0, start) is not None
     return bool(
@@ -278,16 +288,16 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
 
 
 def _is_price(text: str, start: int, end: int, amount: float) -> bool:
-    """Whether an amount without a currency is a price where it stands: apart from the rest, or in a search for a gift."""
+    """Return whether an amount without a currency is a price: it stands apart, or in a query for a gift."""
     if not (_is_round(amount) and _stands_alone(text, start, end)):
         return False
     return bool(APART_BEFORE.search(text, max(0, start - SEEN_BEFORE), start) or GIFT.search(text))
 
 
-def _one_sided(text: str, money: MoneyMention) -> PriceLimit | None:
-    """The limit that the words before or after an amount make of it; at most the amount that a query ends with."""
+def _read_limit(text: str, money: MoneyMention) -> PriceLimit | None:
+    """Return the limit that the words around an amount make of it; an amount at the end of a query is a maximum."""
     before = BEFORE.search(text, max(0, money.start - SEEN_BEFORE), money.start)
-    if before and (limit := _limit_before(text, before, money)):
+    if before and (limit := _read_limit_before(text, before, money)):
         return limit
     if after := MOST_AFTER.match(text, money.end):
         bare = money.currency is None and not (
@@ -300,7 +310,7 @@ def _one_sided(text: str, money: MoneyMention) -> PriceLimit | None:
     if money.currency is None and not _is_price(text, money.start, end, money.amount):
         return None
     if nearly:
-        return _about(money.start, end, money)
+        return _approximate_limit(money.start, end, money)
     if least or money.or_more:
         return PriceLimit(money.start, end, money.amount, None, money.currency)
     ends = money.currency is not None and END.match(text, end)
@@ -308,28 +318,29 @@ def _one_sided(text: str, money: MoneyMention) -> PriceLimit | None:
 
 
 def _ends_with_max(text: str, money: MoneyMention, after: re.Match[str]) -> bool:
-    """Whether an amount and max stand apart and end a clause: "a scarf, 40 max" and no "note 9 max"."""
+    """Return whether an amount and "max" stand apart and end a clause: "a scarf, 40 max", but not "note 9 max"."""
     apart = money.scale > 1 or APART_BEFORE.search(text, max(0, money.start - SEEN_BEFORE), money.start)
     return bool(apart and MAX_AFTER.fullmatch(after[0]) and _stands_alone(text, money.start, after.end()))
 
 
-def _limit_before(text: str, before: re.Match[str], money: MoneyMention) -> PriceLimit | None:
-    """The limit that words before an amount make; not more than is at most."""
+def _read_limit_before(text: str, before: re.Match[str], money: MoneyMention) -> PriceLimit | None:
+    """Return the limit that the words before an amount make; "not more than" is a maximum."""
     start, amount, currency = before.start(), money.amount, money.currency
     nearly = AROUND_AFTER.match(text, money.end) or (before["least"] and LEAST_AFTER.match(text, money.end))
     end = nearly.end() if nearly else money.end
     surely = SURELY_AROUND.search(before[0])
-    large = surely and amount >= LEAST_BARE and END.match(text, end)
+    large = surely and amount >= MIN_BARE and END.match(text, end)
     bare = large or (before["around"] and _is_price(text, start, end, amount))
     if (before["around"] or before["spent"]) and not (currency or bare):
         return None
     if (before["around"] or (before["spent"] and surely)) and not before["negated"]:
-        return _about(start, end, money)
+        return _approximate_limit(start, end, money)
     at_most = bool(before["least"]) == bool(before["negated"])
     return PriceLimit(start, end, None if at_most else amount, amount if at_most else None, currency)
 
 
-def _about(start: int, end: int, money: MoneyMention) -> PriceLimit:
+def _approximate_limit(start: int, end: int, money: MoneyMention) -> PriceLimit:
+    """Return the range of AROUND_SHARE around an amount."""
     around = AROUND_SHARE * money.amount
     return PriceLimit(
         start, end, round(money.amount - around, 2), round(money.amount + around, 2), money.currency
@@ -337,35 +348,37 @@ def _about(start: int, end: int, money: MoneyMention) -> PriceLimit:
 
 
 def _may_be_age(text: str, limit: PriceLimit) -> bool:
-    """Whether amounts without a currency can be the ages of children."""
+    """Return whether a limit without a currency may be the age of a child."""
     return max(limit.low or 0, limit.high or 0) <= OLDEST_CHILD and not PRICED.search(
         text, limit.start, limit.end
     )
 
 
 def _may_be_price(text: str, limit: PriceLimit, sold: tuple[float, float]) -> bool:
-    """Whether amounts without a currency can be prices: something is sold at them, and "over 40" is no age and no count."""
+    """Return whether a limit without a currency may be a price: items are sold at it, and it is no age, year or count."""
     cheapest, dearest = sold
     if limit.high is not None:
         return limit.high >= cheapest and (limit.low or 0) <= dearest
     before = text[max(0, limit.start - SEEN_BEFORE) : limit.start].split()[-1:]
     of_somebody = before and (
-        before[0].lower() == "for" or (before[0][-1] != "," and audiences_of(before[0]))
+        before[0].lower() == "for" or (before[0][-1] != "," and label_audiences(before[0]))
     )
     year = limit.low in YEARS and SINCE.match(text, limit.start)
     following = " ".join(text[limit.end :].split(maxsplit=1)[:1])
     counted = following.endswith("s")  # over 100 recipes
     assert limit.low is not None
-    return cheapest < limit.low <= dearest and not (of_somebody or counted or year or audiences_of(following))
+    return cheapest < limit.low <= dearest and not (
+        of_somebody or counted or year or label_audiences(following)
+    )
 
 
-def _strongest(limits: Sequence[PriceLimit]) -> PriceLimit | None:
-    """The first that names its currency, else the first."""
+def _strongest_limit(limits: Sequence[PriceLimit]) -> PriceLimit | None:
+    """Return the first limit that names its currency, else the first, None without limits."""
     return next((limit for limit in limits if limit.currency), limits[0] if limits else None)
 
 
-def _third(text: str, limits: Sequence[PriceLimit]) -> tuple[Third | None, list[tuple[int, int]]]:
-    """The third of prices that is wanted, and where that is said: not too expensive is cheap, not cheap is neither."""
+def _read_third(text: str, limits: Sequence[PriceLimit]) -> tuple[Third | None, list[tuple[int, int]]]:
+    """Return the wanted third of prices and the spans that ask for it; "not too expensive" is cheap, "not cheap" neither."""
     third: Third | None = None
     spans = []
     for found in LEVEL.finditer(text):

@@ -1,12 +1,12 @@
-"""For whom something is, by the people that a query names."""
+"""Find the recipients of a query, by the people that it names."""
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
-from components.query_model.ages import age_in
+from components.query_model.ages import read_age
 from components.query_model.audiences import (
     BABIES,
     BABIES_ALONE,
@@ -23,7 +23,7 @@ from components.query_model.audiences import (
     WOMEN,
     Audiences,
 )
-from components.query_model.bystanders import who_asks, without_bystanders
+from components.query_model.bystanders import find_asker, remove_bystanders
 
 PARTY, NIGHT = (
     r"(?:party|parties|do|night|weekend)",
@@ -72,7 +72,7 @@ DIRECT, APART = 5, 3  # words from "for" to whom it is for; words from an owner 
 
 @dataclass(frozen=True)
 class PersonMention:
-    """Somebody whom word `place` of a query names; an owner is named with 's."""
+    """A person whom word `place` of a query names; an owner is one with 's."""
 
     place: int
     name: str
@@ -82,86 +82,100 @@ class PersonMention:
 
 @dataclass(frozen=True)
 class Recipients:
-    """Audiences that a query is for and is not for; certain: whether it says so, and does not merely name somebody."""
+    """Audiences that a query is for and is not for; certain: the query says so, and does not merely name somebody."""
 
     wanted: Audiences
     unwanted: Audiences
     certain: bool
 
 
-def for_whom(query: str) -> Recipients:
-    """Audiences that a query is for, and those that it is not for.
+def find_recipients(query: str) -> Recipients:
+    """Return the audiences that a query is for, and those that it is not for.
 
-    The one after the last "for" that names any counts, whoever does the shopping; else whoever is named and gives nothing.
+    The last "for" that is followed by a person counts, whoever does the shopping. Without one, everybody who is named and
+    gives nothing counts.
     """
-    if asks := who_asks(query):
-        return Recipients(_named(_words(asks))[0] or frozenset(), frozenset(), True)
-    age = age_in(query)
-    sentences = [_words(sentence) for sentence in SENTENCE.split(without_bystanders(query))]
-    named = [_named(words, age) for words in sentences]
-    unwanted = frozenset().union(*(not_wanted for _, not_wanted in named))
-    segments = [segment for words in sentences for segment in _segments(words)]
-    direct = [segment for segment in segments if _named(_begin(segment))[0] is not None or _pronoun(segment)]
+    if asks := find_asker(query):
+        return Recipients(_named_audiences(_split_words(asks))[0] or frozenset(), frozenset(), True)
+    age = read_age(query)
+    sentences = [_split_words(sentence) for sentence in SENTENCE.split(remove_bystanders(query))]
+    named = [_named_audiences(words, age) for words in sentences]
+    unwanted = _join_audiences(refused for _, refused in named)
+    segments = list(chain.from_iterable(map(_split_segments, sentences)))
+    direct = [
+        segment
+        for segment in segments
+        if _named_audiences(_first_words(segment))[0] is not None or _read_pronoun(segment)
+    ]
     for segment in reversed(direct or segments):
-        people, _ = _named(segment, age)
+        people, _ = _named_audiences(segment, age)
         if people is not None:
-            return Recipients((people or _he_or_she(sentences)) - unwanted, unwanted, True)
-        if pronoun := _pronoun(segment):
-            return Recipients(_of_pronoun(age, pronoun, named) - unwanted, unwanted, True)
-    received = [_received(words) for words in sentences]
-    given = [people for words in received if (people := _named(words, age)[0]) is not None]
+            return Recipients((people or _subject_audiences(sentences)) - unwanted, unwanted, True)
+        if pronoun := _read_pronoun(segment):
+            return Recipients(_pronoun_audiences(age, pronoun, named) - unwanted, unwanted, True)
+    received = list(map(_remove_givers, sentences))
+    given = [people for words in received if (people := _named_audiences(words, age)[0]) is not None]
     if given:
         certain = any(not CERTAIN.isdisjoint(words) for words in sentences)
-        people = frozenset().union(*given) or _he_or_she(sentences)
+        people = _join_audiences(given) or _subject_audiences(sentences)
         return Recipients(people - unwanted, unwanted, certain)
-    said = {word for words in received for place, word in enumerate(words) if not _is_refused(place, words)}
-    return Recipients(_by_age(age, said) - unwanted, unwanted, True)
+    wanted: set[str] = set()
+    for words in received:
+        wanted.update(word for place, word in enumerate(words) if not _is_refused(place, words))
+    return Recipients(_fallback_audiences(age, wanted) - unwanted, unwanted, True)
 
 
-def _he_or_she(sentences: Sequence[Sequence[str]]) -> Audiences:
-    """Whether a friend or a colleague is a man or a woman, by what a query calls them."""
-    said = {word for words in sentences for word in words} & SUBJECTS
-    return frozenset().union(*(audiences for words, audiences in PRONOUNS if words & said)) & GROWN
+def _join_audiences(groups: Iterable[Audiences]) -> Audiences:
+    """Return the union of audiences."""
+    return frozenset(chain.from_iterable(groups))
 
 
-def _of_pronoun(
+def _subject_audiences(sentences: Sequence[Sequence[str]]) -> Audiences:
+    """Return women or men for a friend or a colleague, by the pronoun of a query, or nothing."""
+    subjects = SUBJECTS.intersection(chain.from_iterable(sentences))
+    return _join_audiences(audiences for words, audiences in PRONOUNS if words & subjects) & GROWN
+
+
+def _pronoun_audiences(
     age: Audiences | None, pronoun: Audiences, named: Sequence[tuple[Audiences | None, Audiences]]
 ) -> Audiences:
-    """Whom "for him" or "for her" means: who was named before, else whom an age tells, else a man or a woman."""
-    known = frozenset().union(*(people for people, _ in named if people)) or (age or frozenset())
+    """Return the audiences of "for him" or "for her": people named before, else those of the age, else men or women."""
+    known = _join_audiences(people for people, _ in named if people) or age or frozenset()
     return known & pronoun or pronoun - CHILDREN
 
 
 def names_child(query: str) -> bool:
-    """Whether a query names a child, and no sister or brother, who may be grown up."""
-    people = _people(_words(without_bystanders(query)))
+    """Return whether a query names a child; sisters and brothers may be grown up and do not count."""
+    people = _find_people(_split_words(remove_bystanders(query)))
     return any(person.audiences and person.audiences <= CHILDREN for person in people)
 
 
-def audiences_of(label: str) -> Audiences:
-    """Audiences that a catalogue's own word means: "Ladies" are women, "Kids" are girls, boys and babies."""
-    return frozenset().union(*(person.audiences for person in _people(_words(label))))
+def label_audiences(label: str) -> Audiences:
+    """Return the audiences of a catalogue's label: "Ladies" are women, "Kids" are girls, boys and babies."""
+    return _join_audiences(person.audiences for person in _find_people(_split_words(label)))
 
 
-def _by_age(aged: Audiences | None, words: set[str]) -> Audiences:
-    """Audiences of an age or a pronoun: "a 6 year old", "she is 8"."""
+def _fallback_audiences(aged: Audiences | None, words: set[str]) -> Audiences:
+    """Return the audiences of an age and a pronoun where nobody is named: "a 6 year old", "she is 8"."""
     meant = next((audiences for pronouns, audiences in PRONOUNS if not pronouns.isdisjoint(words)), None)
     if aged is None or meant is None:
         return aged or meant or frozenset()
     return aged & meant or aged
 
 
-def _words(text: str) -> list[str]:
-    plain = (
-        unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode() if not text.isascii() else text
-    )
+def _split_words(text: str) -> list[str]:
+    """Return the words of a text in lower case and without accents, phrases for people as one word."""
+    plain = text
+    if not text.isascii():
+        plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     plain = IN_LAW.sub(r"\1inlaw", plain.replace("’", "'"))
     for said, name in SAID_AS:
         plain = said.sub(name, plain)
     return [word.lower() for word in WORD.findall(plain)]
 
 
-def _people(words: Sequence[str]) -> Iterator[PersonMention]:
+def _find_people(words: Sequence[str]) -> Iterator[PersonMention]:
+    """Yield the people that words name, in singular or plural."""
     for place, word in enumerate(words):
         bare = word.removesuffix("'").removesuffix("'s").replace("-", "")
         for name in (bare, bare.removesuffix("s"), bare.removesuffix("inlaw").removesuffix("s")):
@@ -170,29 +184,33 @@ def _people(words: Sequence[str]) -> Iterator[PersonMention]:
                 break
 
 
-def _named(words: Sequence[str], told: Audiences | None = None) -> tuple[Audiences | None, Audiences]:
-    """Audiences that words name, None where they name nobody, and those that they refuse.
+def _named_audiences(
+    words: Sequence[str], query_age: Audiences | None = None
+) -> tuple[Audiences | None, Audiences]:
+    """Return the audiences that words name, None if they name nobody, and those that they refuse.
 
-    told: of the age that a query tells, where these words tell none.
+    query_age: the audiences of the age in the whole query, which counts if these words have no age.
     """
-    people = list(_people(words))
-    owned = [
-        person for person in people if not _owns(person, people, words) and not _is_of(person, people, words)
-    ]
-    refused = [person for person in owned if _is_refused(person.place, words)]
-    meant = [person for person in owned if person not in refused]
-    children = [person for person in meant if person.audiences and person.audiences <= CHILDREN]
+    people = list(_find_people(words))
+    wanted: list[PersonMention] = []
+    refused: list[PersonMention] = []
+    for person in people:
+        if not _is_owner(person, people, words) and not _follows_of(person, people, words):
+            (refused if _is_refused(person.place, words) else wanted).append(person)
+    children = [person for person in wanted if person.audiences and person.audiences <= CHILDREN]
     if any(person.name not in GENERIC for person in children):
-        meant = [person for person in meant if person.name not in GENERIC]
-    age = age_in(" ".join(words)) or told
-    grown_up = any(person.name in GROWN_UP for person in people)
-    company = CHILDREN if children else GROWN if grown_up else None
-    audiences: Audiences = frozenset().union(*(_at_age(person, company, age) for person in meant))
-    return audiences if meant else None, frozenset().union(*(person.audiences for person in refused))
+        # "My kids, a girl and a boy" says it more exactly than "kids" does
+        wanted = [person for person in wanted if person.name not in GENERIC]
+    age = read_age(" ".join(words)) or query_age
+    company = GROWN if any(person.name in GROWN_UP for person in people) else None
+    if children:
+        company = CHILDREN
+    audiences = _join_audiences(_person_audiences(person, company, age) for person in wanted)
+    return audiences if wanted else None, _join_audiences(person.audiences for person in refused)
 
 
-def _at_age(person: PersonMention, company: Audiences | None, age: Audiences | None) -> Audiences:
-    """Audiences of somebody of an age; of who may be a child or grown up, by the company, else by the age."""
+def _person_audiences(person: PersonMention, company: Audiences | None, age: Audiences | None) -> Audiences:
+    """Return the audiences of a person; if they may be a child or grown up, by the company, else by the age."""
     if age == BABIES_ALONE and person.audiences and person.audiences <= CHILDREN:
         return BABIES_ALONE
     if person.name not in OF_ANY_AGE | OFFSPRING:
@@ -202,30 +220,30 @@ def _at_age(person: PersonMention, company: Audiences | None, age: Audiences | N
     return (known and (person.audiences & known or known & {BABIES, grown})) or person.audiences
 
 
-def _owns(person: PersonMention, people: Sequence[PersonMention], words: Sequence[str]) -> bool:
-    """Whether somebody is named only for somebody else: my sister's kids."""
+def _is_owner(person: PersonMention, people: Sequence[PersonMention], words: Sequence[str]) -> bool:
+    """Return whether a person is named only as the owner of another: my sister's kids."""
     return person.owner and any(
         0 < other.place - person.place <= APART and "and" not in words[person.place : other.place]
         for other in people
     )
 
 
-def _is_of(person: PersonMention, people: Sequence[PersonMention], words: Sequence[str]) -> bool:
-    """Whether somebody is named only for whom stands before: the kids of my brother."""
+def _follows_of(person: PersonMention, people: Sequence[PersonMention], words: Sequence[str]) -> bool:
+    """Return whether a person is named only to say whose another is: the kids of my brother."""
     before = person.place - 1 - (words[person.place - 1] in OWN if person.place else 0)
     return before > 0 and words[before] == "of" and any(other.place == before - 1 for other in people)
 
 
 def _is_refused(place: int, words: Sequence[str]) -> bool:
-    """Whether it is said not to be for somebody: not for kids."""
+    """Return whether the person at a word is refused: not for kids."""
     before = list(words[max(0, place - 4) : place])
     while before and before[-1] in OWN | MEANT:
         before.pop()
     return bool(before) and before[-1] in NOT
 
 
-def _segments(words: Sequence[str]) -> Iterator[Sequence[str]]:
-    """What follows each "for", up to the next one and without who gives."""
+def _split_segments(words: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield the words after each "for", up to the next one and without givers."""
     places = [place for place, word in enumerate(words) if word == "for"]
     for place, end in pairwise([*places, len(words)]):
         after = words[place + 1 : end]
@@ -233,20 +251,21 @@ def _segments(words: Sequence[str]) -> Iterator[Sequence[str]]:
             yield after[: after.index("from")] if "from" in after else after
 
 
-def _begin(segment: Sequence[str]) -> Sequence[str]:
-    """The first words after a "for", up to a comma."""
+def _first_words(segment: Sequence[str]) -> Sequence[str]:
+    """Return the first words after a "for", up to a comma."""
     return segment[: [*segment[:DIRECT], ","].index(",")]
 
 
-def _pronoun(segment: Sequence[str]) -> Audiences | None:
-    """Audiences of a "him" or "her" right after a "for"."""
-    return next(
-        (audiences for said, audiences in PRONOUNS if segment and segment[0] in said & {"him", "her"}), None
-    )
+def _read_pronoun(segment: Sequence[str]) -> Audiences | None:
+    """Return the audiences of a "him" or "her" right after a "for", else None."""
+    for words, audiences in PRONOUNS:
+        if segment and segment[0] in words & {"him", "her"}:
+            return audiences
+    return None
 
 
-def _received(words: Sequence[str]) -> Sequence[str]:
-    """Words without who gives: a present from my dad to my sister."""
+def _remove_givers(words: Sequence[str]) -> Sequence[str]:
+    """Return words without givers: a present from my dad to my sister."""
     if "from" not in words:
         return words
     start = words.index("from")

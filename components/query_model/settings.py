@@ -9,6 +9,6 @@ class QueryModelError(TandemError):
 
 
 class QueryModelSettings(Settings):
-    """How the query model is exported."""
+    """Settings of the export of the query model."""
 
     conf_file = "query_model.yaml"

@@ -1,1 +1,1 @@
-"""Who will like what: ELSA, popularity beside it, and factors for items that nobody has met yet."""
+"""The recommender: ELSA with a sparse part, factors of cold-start items, and their metrics."""

@@ -1,4 +1,4 @@
-"""From what is said and shown of an item to its factors: a ridge regression learnt on items that people have met."""
+"""The ridge regression from an item's text and films to its factors, for items without interactions."""
 
 from dataclasses import dataclass
 
@@ -16,15 +16,16 @@ class ContentRegression:
     offset: Floats
 
     @classmethod
-    def learn(cls, content: Floats, factors: Floats, ridge: float) -> "ContentRegression":
-        """The map of least squared error from content (i, c) to factors (i, d), with a penalty on the weights."""
-        centre, middle = content.mean(axis=0), factors.mean(axis=0)
-        x = content - centre
-        weights = np.linalg.solve(
-            x.T @ x + ridge * np.eye(x.shape[1], dtype=np.float32), x.T @ (factors - middle)
-        )
-        return cls(weights.astype(np.float32), (middle - centre @ weights).astype(np.float32))
+    def fit(cls, content: Floats, factors: Floats, ridge: float) -> "ContentRegression":
+        """Fit content (i, c) to factors (i, d) by least squares, with a penalty on the weights."""
+        # both are centred, so that the penalty does not draw the predictions towards zero
+        content_mean, factor_mean = content.mean(axis=0), factors.mean(axis=0)
+        x = content - content_mean
+        gram = x.T @ x + ridge * np.eye(x.shape[1], dtype=np.float32)
+        weights = np.linalg.solve(gram, x.T @ (factors - factor_mean))
+        return cls(weights.astype(np.float32), (factor_mean - content_mean @ weights).astype(np.float32))
 
     def __call__(self, content: Floats) -> Floats:
-        """Factors (n, d) of length 1 for content (n, ≤ c): a text alone has the first columns, films none."""
+        """Predict factors (n, d) of length 1 from content (n, ≤ c)."""
+        # a text alone has only the first columns: a query or a session has no films
         return unit_rows(content @ self.weights[: content.shape[1]] + self.offset)

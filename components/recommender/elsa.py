@@ -23,7 +23,7 @@ from torch.utils.data import IterableDataset
 from components.recommender.interaction_matrix import Csr, Floats
 from components.recommender.settings import RecommenderError
 
-EPSILON = 1e-12
+EPSILON = 1e-12  # keeps an item without weight, and a prediction of zeros, from dividing by zero
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
@@ -32,23 +32,25 @@ class Gram(torch.autograd.Function):
 
     @staticmethod
     def forward(context: Any, factors: torch.Tensor) -> torch.Tensor:
-        """AᵀA, (d, d)."""
+        """Return AᵀA, (d, d)."""
         context.save_for_backward(factors)
         return factors.T @ factors
 
     @staticmethod
     def backward(context: Any, *gradients: torch.Tensor) -> torch.Tensor:
-        """The gradient of A (i, d) from that of AᵀA (d, d)."""
+        """Return the gradient of A (i, d) from that of AᵀA (d, d)."""
         (factors,) = context.saved_tensors
         return factors @ (gradients[0] + gradients[0].T)
 
 
 class UnitRows(torch.autograd.Function):
-    """Rows of A (i, d) over their lengths, with the gradient in one expression, which is faster than autograd's."""
+    """Rows of A (i, d) over their lengths, with the gradient in one expression."""
+
+    # autograd's own gradient took more of a step than the loss did
 
     @staticmethod
     def forward(context: Any, weight: torch.Tensor) -> torch.Tensor:
-        """Rows of length 1, (i, d); rows of zeros stay."""
+        """Return rows of length 1, (i, d); rows of zeros stay."""
         lengths = torch.linalg.vector_norm(weight, dim=1, keepdim=True).clamp_min(EPSILON)
         rows = weight / lengths
         context.save_for_backward(rows, lengths)
@@ -56,7 +58,7 @@ class UnitRows(torch.autograd.Function):
 
     @staticmethod
     def backward(context: Any, *gradients: torch.Tensor) -> torch.Tensor:
-        """What of the gradient (i, d) turns the rows: it without its part along them."""
+        """Return the gradient (i, d) without its part along the rows, which cannot change their direction."""
         rows, lengths = context.saved_tensors
         along = torch.linalg.vecdot(gradients[0], rows)[:, None]
         return torch.addcmul(gradients[0], along, rows, value=-1).div_(lengths)
@@ -67,7 +69,7 @@ unit_rows: Callable[[torch.Tensor], torch.Tensor] = UnitRows.apply  # type: igno
 
 
 def to_batch(users: Csr) -> Batch:
-    """Rows (b, i) as columns (n,), weights (n,) and the start of each row (b,)."""
+    """Return rows (b, i) as columns (n,), weights (n,) and the start of each row (b,)."""
     return (
         torch.from_numpy(users.indices.astype(np.int64)),
         torch.from_numpy(users.data),
@@ -75,13 +77,13 @@ def to_batch(users: Csr) -> Batch:
     )
 
 
-def loss(factors: torch.Tensor, batch: Batch) -> torch.Tensor:
-    """Mean over the batch of 2 − 2cos(xAAᵀ − x, x), from z = xA and the Gram matrix alone.
+def compute_loss(factors: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """Return the mean over the batch of 2 − 2cos(xAAᵀ − x, x), from z = xA and the Gram matrix alone.
 
-    factors: (i, d), unit rows. batch: as `to_batch` gives it.
+    factors: (i, d), unit rows. batch: the result of `to_batch`.
     """
     columns, weights, starts = batch
-    weights = weights.to(factors.dtype)
+    weights = weights.to(factors.dtype)  # embedding_bag takes no mixed types
     z = embedding_bag(columns, factors, starts, mode="sum", per_sample_weights=weights)
     ends = torch.cat([starts[1:], starts.new_tensor([len(columns)])])
     owner = torch.repeat_interleave(torch.arange(len(starts), device=starts.device), ends - starts)
@@ -93,31 +95,33 @@ def loss(factors: torch.Tensor, batch: Batch) -> torch.Tensor:
 
 
 class UserBatches(IterableDataset[Batch]):
-    """Batches of users' rows, each user once an epoch, in an order that the seed repeats.
+    """Batches of users' rows, each user once an epoch, in an order that the seed determines.
 
-    Of several training processes each gets its own rows of every batch; so that all get as many, up to one row a
-    process is left out of an epoch.
+    Each of several training processes gets its own rows of every batch. The epoch is cut to a multiple of the number of
+    processes.
     """
 
     def __init__(self, users: Csr, batch_size: int, seed: int) -> None:
         self.users, self.batch_size = users, batch_size
-        self.chance = np.random.default_rng(seed)
+        # one generator for all epochs, so that each has another order
+        self.draw = np.random.default_rng(seed)
 
     def __len__(self) -> int:
-        """How many batches an epoch has."""
+        """Return the number of batches of an epoch."""
         return math.ceil(self.users.shape[0] / self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        """One epoch."""
-        rank, processes = _place()
-        order = self.chance.permutation(self.users.shape[0])
+        """Yield the batches of one epoch."""
+        rank, processes = _find_rank()
+        order = self.draw.permutation(self.users.shape[0])
         order = order[: len(order) // processes * processes]
         for start in range(0, len(order), self.batch_size):
+            # every process draws the same order and takes its rows, so that no user is trained on twice
             yield to_batch(self.users[order[start : start + self.batch_size][rank::processes]])
 
 
-def _place() -> tuple[int, int]:
-    """Which of how many training processes this is."""
+def _find_rank() -> tuple[int, int]:
+    """Return the rank of this training process and the number of processes."""
     if distributed.is_available() and distributed.is_initialized():
         return distributed.get_rank(), distributed.get_world_size()
     return 0, 1
@@ -132,27 +136,29 @@ class Elsa(pl.LightningModule):  # type: ignore[misc]
         super().__init__()
         self.learning_rate = learning_rate
         weight = torch.nn.init.xavier_uniform_(torch.empty(items, dimensions))
+        # a copy, since from_numpy shares memory and training would change the caller's array
         self.weight = torch.nn.Parameter(weight if start is None else torch.from_numpy(start.copy()))
 
     def factors(self) -> torch.Tensor:
-        """A with unit rows, (i, d)."""
+        """Return A with unit rows, (i, d)."""
         return unit_rows(self.weight)
 
     def training_step(self, batch: Batch, number: int) -> torch.Tensor:
-        """The loss of a batch.
+        """Return the loss of a batch.
 
-        Raises RecommenderError naming epoch and batch if it is no number.
+        Raises RecommenderError naming epoch and batch if the loss is not finite.
         """
-        value = loss(self.factors(), batch)
+        value = compute_loss(self.factors(), batch)
         if not torch.isfinite(value):
             raise RecommenderError(
                 f"ELSA, epoch {self.current_epoch}, batch {number}: the loss is {value.item()}. "
-                "Lower learning_rate in the room's settings, and look for weights that are no numbers."
+                "Lower learning_rate in conf/recommender.yaml, and check the interactions for weights that are not finite."
             )
         size = len(batch[2])
+        # BestEpoch sends it to the tracked run together with the validation metric, so not here
         self.log("loss", value, on_step=False, on_epoch=True, batch_size=size, sync_dist=True, logger=False)
         return value
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam over the factors."""
+        """Return Adam over the factors."""
         return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True)

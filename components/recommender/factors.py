@@ -1,4 +1,4 @@
-"""Item factors with their ids, and the sparse part beside them: what a user's items say about every other item."""
+"""Item factors with their ids and the sparse part: the trained model that scores every item for a user."""
 
 import json
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ TYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int64}
 
 @dataclass(frozen=True)
 class ItemFactors:
-    """Rows of length 1 where they were learnt, shorter where they are guessed, in the order of `item_ids`.
+    """Factors of items in the order of `item_ids`: rows of length 1 if trained, shorter if predicted from content.
 
-    matrix: (i, d). interactions: training users who liked the item, (i,). cold: whether the row is a guess from
+    matrix: (i, d). interactions: training users who liked the item, (i,). cold: whether the row is predicted from
     the item's content, (i,). neighbours: the sparse part S (i, i), where there is one; a user's row x then scores
-    xAAᵀ + xS. content: the map that made the guesses, where there is one.
+    xAAᵀ + xS. content: the regression that predicts factors, where there is one.
     """
 
     item_ids: NDArray[Any]
@@ -45,17 +45,20 @@ class ItemFactors:
         for name in ("factors.safetensors", "items.parquet"):
             if not (folder / name).is_file():
                 raise RecommenderError(f"{folder / name} is missing. Run the recommender's stages again.")
-        arrays = _map(folder / "factors.safetensors")
+        arrays = _map_arrays(folder / "factors.safetensors")
         matrix = arrays["factors"]
         items = pd.read_parquet(folder / "items.parquet")
         if len(matrix) != len(items):
             raise RecommenderError(
                 f"{folder}: {len(matrix)} factors for {len(items)} items. Run the recommender's stages again."
             )
-        cold = items["cold"].to_numpy(bool) if "cold" in items else np.zeros(len(items), bool)
-        ids = items["item_id"].to_numpy(object)
         return cls(
-            ids, matrix, items["interactions"].to_numpy(np.int64), cold, _neighbours(arrays), _content(arrays)
+            items["item_id"].to_numpy(object),
+            matrix,
+            interactions=items["interactions"].to_numpy(np.int64),
+            cold=items["cold"].to_numpy(bool) if "cold" in items else np.zeros(len(items), bool),
+            neighbours=_view_neighbours(arrays),
+            content=_view_content(arrays),
         )
 
     def save(self, folder: Path) -> None:
@@ -68,31 +71,33 @@ class ItemFactors:
             arrays |= {"content_weights": self.content.weights, "content_offset": self.content.offset}
         save_file(arrays, folder / "factors.safetensors")
         columns = {"item_id": self.item_ids, "interactions": self.interactions, "cold": self.cold}
+        # astype, since a column without rows would otherwise have no type in the file
         pd.DataFrame(columns).astype({"item_id": "str"}).to_parquet(folder / "items.parquet", index=False)
 
-    def over(self, item_ids: NDArray[Any]) -> "ItemFactors":
-        """The same over other items, in their order; an item unknown here gets zeros and counts as cold."""
+    def align_to(self, item_ids: NDArray[Any]) -> "ItemFactors":
+        """Return the factors of other items, in their order; an unknown item gets zeros and counts as cold."""
         rows = pd.Index(self.item_ids).get_indexer(pd.Index(item_ids))
         known = np.flatnonzero(rows >= 0)
         matrix = np.zeros((len(rows), self.matrix.shape[1]), np.float32)
         interactions, cold = np.zeros(len(rows), np.int64), np.ones(len(rows), bool)
         matrix[known], interactions[known] = self.matrix[rows[known]], self.interactions[rows[known]]
         cold[known] = self.cold[rows[known]]
-        if self.neighbours is None:
-            return ItemFactors(item_ids, matrix, interactions, cold)
-        place = Csr(
-            (np.ones(len(known), np.float32), (known, rows[known])), shape=(len(rows), len(self.item_ids))
-        )
-        return ItemFactors(item_ids, matrix, interactions, cold, Csr(place @ self.neighbours @ place.T))
+        neighbours = None
+        if self.neighbours is not None:
+            # P (i', i) has a 1 where an item is known: PSPᵀ moves S without a dense array
+            shape = (len(rows), len(self.item_ids))
+            permutation = Csr((np.ones(len(known), np.float32), (known, rows[known])), shape=shape)
+            neighbours = Csr(permutation @ self.neighbours @ permutation.T)
+        return ItemFactors(item_ids, matrix, interactions=interactions, cold=cold, neighbours=neighbours)
 
     @cached_property
-    def rows(self) -> dict[str, int]:
+    def row_by_id(self) -> dict[str, int]:
         """Row of each item id."""
         return {item: row for row, item in enumerate(self.item_ids)}
 
     @property
     def popularity(self) -> Floats:
-        """Share of all interactions that are the item's, (i,)."""
+        """Each item's share of all interactions, (i,)."""
         shares: Floats = (self.interactions / max(1, self.interactions.sum())).astype(np.float32)
         return shares
 
@@ -102,74 +107,80 @@ class ItemFactors:
         return self.popularity / max(float(self.popularity.max(initial=0)), 1e-9)
 
     def user_row(self, item_ids: Sequence[str], weights: Sequence[float] | None = None) -> Csr:
-        """A history as a user's row x (1, i); unknown items say nothing, and an item's weights add up."""
-        chosen = [1.0] * len(item_ids) if weights is None else weights
-        if len(chosen) != len(item_ids):
-            raise ValueError(f"{len(chosen)} weights for {len(item_ids)} items")
-        rows = np.array([self.rows.get(item, -1) for item in item_ids], dtype=np.int64)
+        """Return a history as a user's row x (1, i); unknown items are left out, weights of one item add up.
+
+        Raises ValueError where there are not as many weights as items.
+        """
+        given = [1.0] * len(item_ids) if weights is None else weights
+        if len(given) != len(item_ids):
+            raise ValueError(f"{len(given)} weights for {len(item_ids)} items")
+        rows = np.array([self.row_by_id.get(item, -1) for item in item_ids], dtype=np.int64)
         known = np.flatnonzero(rows >= 0)
-        data = np.asarray(chosen, dtype=np.float32)[known]
+        data = np.asarray(given, dtype=np.float32)[known]
         return Csr((data, (np.zeros(len(known), np.int64), rows[known])), shape=(1, len(self.item_ids)))
 
     def user_vector(self, item_ids: Sequence[str], weights: Sequence[float] | None = None) -> Floats:
-        """What a history says of its user, xA (d,): the weighted sum of its items' rows."""
+        """Return the user embedding of a history, xA (d,): the weighted sum of its items' rows."""
         vector: Floats = (self.user_row(item_ids, weights) @ self.matrix)[0]
         return vector
 
     def scores(self, user_vector: Floats) -> Floats:
-        """How much a user likes every item by the factors alone, (i,); the caller leaves out what the user has."""
+        """Return the scores of every item by the factors alone, (i,); the caller leaves out the user's own items."""
         return self.matrix @ user_vector
 
-    def beside(self, rows: Indices, weights: Floats) -> tuple[Indices, Floats]:
-        """What the sparse part says for a history of some rows and their weights: rows in order, and how much."""
+    def score_neighbours(self, rows: Indices, weights: Floats) -> tuple[Indices, Floats]:
+        """Return xS for a history of some rows and their weights: the rows that it scores, in order, and the scores."""
         if self.neighbours is None or not len(rows):
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
+        # the few rows of S are gathered by hand: a product of sparse matrices would walk over every item
         starts = self.neighbours.indptr[rows].astype(np.int64)
         lengths = self.neighbours.indptr[rows + 1] - starts
         ends = np.cumsum(lengths)
-        places = np.arange(ends[-1]) + np.repeat(starts - ends + lengths, lengths)
-        spoken = self.neighbours.indices[places]
-        added = self.neighbours.data[places] * np.repeat(weights, lengths)
-        order = np.argsort(spoken, kind="stable")
-        spoken = spoken[order].astype(np.int64)
-        first = np.flatnonzero(np.diff(spoken, prepend=-1))
-        return spoken[first], np.add.reduceat(added[order], first)
+        entries = np.arange(ends[-1]) + np.repeat(starts - ends + lengths, lengths)
+        columns = self.neighbours.indices[entries]
+        scores = self.neighbours.data[entries] * np.repeat(weights, lengths)
+        order = np.argsort(columns, kind="stable")
+        columns = columns[order].astype(np.int64)
+        firsts = np.flatnonzero(np.diff(columns, prepend=-1))
+        return columns[firsts], np.add.reduceat(scores[order], firsts)
 
     def predict(self, users: Csr) -> Floats:
-        """How much users (b, i) like every item, (b, i), by factors and sparse part; what they have is scored too."""
+        """Return the scores of every item for users (b, i), (b, i), by factors and sparse part, their own included."""
         scores: Floats = (users @ self.matrix) @ self.matrix.T
         if self.neighbours is not None:
             scores += (users @ self.neighbours).toarray()
         return scores
 
 
-def _map(file: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a safetensors file, none of them read: its header says where each lies.
+def _map_arrays(file: Path) -> dict[str, NDArray[Any]]:
+    """Map the arrays of a safetensors file.
 
     Raises RecommenderError where the file is not whole.
     """
+    # safetensors' own reader copies every array: each worker would hold the factors a second time
     try:
         with file.open("rb") as opened:
             length = int.from_bytes(opened.read(8), "little")
             header = json.loads(opened.read(length))
-        rest = np.asarray(np.memmap(file, np.uint8, "r"))[8 + length :]
-        return {
-            name: rest[slice(*entry["data_offsets"])].view(TYPES[entry["dtype"]]).reshape(entry["shape"])
-            for name, entry in header.items()
-            if name != "__metadata__"
-        }
-    except (ValueError, KeyError, OverflowError) as fault:
-        raise RecommenderError(f"{file} is not whole: {fault}. Run the recommender's stages again.") from None
+        data = np.asarray(np.memmap(file, np.uint8, "r"))[8 + length :]
+        arrays = {}
+        for name, entry in header.items():
+            if name != "__metadata__":
+                view = data[slice(*entry["data_offsets"])].view(TYPES[entry["dtype"]])
+                arrays[name] = view.reshape(entry["shape"])
+    except (ValueError, KeyError, OverflowError) as error:
+        raise RecommenderError(f"{file} is not whole: {error}. Run the recommender's stages again.") from None
+    return arrays
 
 
-def _neighbours(arrays: dict[str, Any]) -> Csr | None:
+def _view_neighbours(arrays: dict[str, Any]) -> Csr | None:
     if "neighbours_data" not in arrays:
         return None
-    items = len(arrays["factors"])
-    return Csr(tuple(arrays[f"neighbours_{part}"] for part in CSR_ARRAYS), shape=(items, items))
+    n_items = len(arrays["factors"])
+    return Csr(tuple(arrays[f"neighbours_{part}"] for part in CSR_ARRAYS), shape=(n_items, n_items))
 
 
-def _content(arrays: dict[str, Any]) -> ContentRegression | None:
+def _view_content(arrays: dict[str, Any]) -> ContentRegression | None:
     if "content_weights" not in arrays:
         return None
     return ContentRegression(arrays["content_weights"], arrays["content_offset"])

@@ -1,4 +1,4 @@
-"""Recommendations for people that no training has seen: any history, with weights, ages and the person's own words."""
+"""Recommendations for users outside the training: by a weighted history, a text, or popularity."""
 
 from collections.abc import Sequence
 
@@ -7,19 +7,20 @@ from numpy.typing import NDArray
 
 from components.recommender.factors import ItemFactors
 from components.recommender.interaction_matrix import Floats
-from components.recommender.metrics import best
+from components.recommender.metrics import top_columns
 from components.recommender.settings import RecommenderError
 
 
-def decayed(ages_days: Sequence[float], half_life_days: float) -> list[float]:
-    """Weights that halve with every half-life: 1 today, 0.5 a half-life ago."""
+def decay_weights(ages_days: Sequence[float], half_life_days: float) -> list[float]:
+    """Return weights that halve with every half-life: 1 today, 0.5 a half-life ago."""
+    # a clock that runs ahead gives negative ages, which must not weigh more than 1
     return [0.5 ** (max(0.0, age) / half_life_days) for age in ages_days]
 
 
-def taste_of_text(factors: ItemFactors, vector: Floats) -> Floats:
-    """Where a person's own words stand among the items' factors, (d,).
+def embed_text(factors: ItemFactors, vector: Floats) -> Floats:
+    """Return the user embedding of a text, (d,), among the items' factors.
 
-    vector: the text's, from the encoder of the items' texts. Raises RecommenderError where no map was learnt.
+    vector: the text's, from the encoder of the items' texts. Raises RecommenderError where no regression was fitted.
     """
     if factors.content is None:
         raise RecommenderError(
@@ -28,27 +29,27 @@ def taste_of_text(factors: ItemFactors, vector: Floats) -> Floats:
     return factors.content(vector[None])[0]
 
 
-def recommend(
+def recommend_items(
     factors: ItemFactors,
     history: Sequence[str],
     k: int,
     weights: Sequence[float] | None = None,
-    taste: Floats | None = None,
+    text_embedding: Floats | None = None,
     allowed: NDArray[np.bool_] | None = None,
 ) -> list[tuple[str, float]]:
-    """The k best items that are not in a history, with their scores; popular ones where nothing is known.
+    """Return the k best items that are not in a history, with their scores; popular ones for an empty history.
 
-    weights: how much each item of the history counts. taste: (d,), counts as one more item of the history.
-    allowed: (i,), what may be recommended. A history of unknown items alone says nothing.
+    weights: how much each item of the history counts. text_embedding: (d,), counts as one more item of the history.
+    allowed: (i,), what may be recommended. Unknown items count for nothing.
     """
     user = factors.user_row(history, weights)
     scores = factors.predict(user)[0] if user.nnz else np.zeros(len(factors.item_ids), np.float32)
-    if taste is not None:
-        scores = scores + factors.scores(taste)
+    if text_embedding is not None:
+        scores = scores + factors.scores(text_embedding)
     elif not user.nnz:
         scores = factors.popularity.copy()
-    scores[user.indices] = -np.inf
+    scores[user.indices] = -np.inf  # the user has these already
     if allowed is not None:
         scores[~allowed] = -np.inf
-    rows = best(scores[None], min(k, len(scores)))[0]
+    rows = top_columns(scores[None], min(k, len(scores)))[0]
     return [(str(factors.item_ids[row]), float(scores[row])) for row in rows if row >= 0]

@@ -1,4 +1,4 @@
-"""Settings of the recommender room, read from `conf/recommender.yaml`."""
+"""Settings of the recommender, read from `conf/recommender.yaml`."""
 
 from typing import ClassVar
 
@@ -9,11 +9,11 @@ from components.core.settings import Settings
 
 
 class RecommenderError(TandemError):
-    """Interactions or a training that no recommender can come of."""
+    """Interactions or factors that the recommender cannot work with."""
 
 
 class RecommenderSettings(Settings):
-    """How ELSA is trained and judged."""
+    """Settings of training and evaluation."""
 
     conf_file = "recommender.yaml"
     renamed_keys: ClassVar = {
@@ -26,24 +26,29 @@ class RecommenderSettings(Settings):
     batch_size: int = Field(64, ge=1, description="Users a step")
     epochs: int = Field(40, ge=1, description="Most passes over the training users")
     patience: int = Field(
-        8, ge=1, description="Epochs without a better validation figure before training ends"
+        8, ge=1, description="Epochs without a better validation metric before training ends"
     )
     neighbours: int = Field(
-        50, ge=0, description="Items that predict each item in the sparse part; 0 for none"
+        50, ge=0, description="Items that predict each item in the sparse part; 0 leaves it out"
     )
-    neighbour_ridge: float = Field(0.3, gt=0, description="Penalty of their weights")
+    neighbour_ridge: float = Field(0.3, gt=0, description="L2 penalty of the neighbours' weights")
     sparse_weights: tuple[float, ...] = Field(
-        (1.0, 3.0, 10.0, 30.0, 100.0), min_length=1, description="Shares of the sparse part tried beside ELSA"
+        (1.0, 3.0, 10.0, 30.0, 100.0),
+        min_length=1,
+        description="Weights of the sparse part that are tried beside ELSA",
     )
     held_out_share: float = Field(
-        0.2, gt=0, lt=1, description="Share of a held-out user's history to be found"
+        0.2, gt=0, lt=1, description="Share of a user's history that is hidden and has to be predicted"
     )
     cold_ridges: tuple[float, ...] = Field(
-        (0.1, 1.0, 10.0, 100.0), min_length=1, description="Penalties tried for the map of cold items"
+        (0.1, 1.0, 10.0, 100.0),
+        min_length=1,
+        description="L2 penalties that are tried for the regression of cold-start items",
     )
+    # guesses of length 1 lie near every user's embedding: on MovieLens most of the first twelve were unrated films
     cold_lengths: tuple[float, ...] = Field(
         (0.1, 0.2, 0.3, 0.5, 0.7, 1.0),
         min_length=1,
-        description="Lengths tried for guessed factors beside learnt ones of length 1",
+        description="Lengths that are tried for predicted factors beside trained ones of length 1",
     )
-    bootstrap_samples: int = Field(500, ge=10, description="Resamplings behind each interval")
+    bootstrap_samples: int = Field(500, ge=10, description="Bootstrap samples behind each interval")

@@ -1,6 +1,6 @@
-"""Train ELSA on the training users' interactions, and the sparse part beside it; validation users choose.
+"""Train ELSA and the sparse part on the training users' interactions.
 
-They choose the epoch of ELSA that is kept and how much the sparse part counts.
+Validation users choose the epoch of ELSA that is kept and the weight of the sparse part.
 """
 
 import logging
@@ -39,7 +39,7 @@ from components.recommender.sparse_neighbours import fit_neighbours
 
 @dataclass(frozen=True)
 class TrainedElsa:
-    """Factors (i, d) of the best epoch, the sparse part (i, i) if there is one, and what each epoch came to."""
+    """Factors (i, d) of the best epoch, the sparse part (i, i) if there is one, and loss and NDCG@100 of each epoch."""
 
     factors: Floats
     neighbours: Csr | None = None
@@ -49,15 +49,16 @@ class TrainedElsa:
 
 
 class BestEpoch(pl.Callback):  # type: ignore[misc]
-    """Judge each epoch on the validation users, keep the best factors, stop when they get no better.
+    """Evaluates each epoch on the validation users, keeps the best factors and stops when they get no better.
 
-    Of several training processes the first judges and the others are told.
-    best: the factors of the best epoch (i, d). curve: what each epoch came to.
+    Of several training processes the first evaluates and broadcasts when to stop.
+    best_factors: the factors of the best epoch (i, d). curve: loss and validation NDCG@100 of each epoch.
     """
 
     def __init__(self, history: Csr, held_out: Csr, settings: RecommenderSettings) -> None:
         self.users, self.held_out, self.settings = history, held_out, settings
-        self.best_ndcg, self.best_epoch, self.best = -1.0, 0, np.empty((0, 0), np.float32)
+        # below any NDCG, so that the first epoch is kept even where nothing is hit
+        self.best_ndcg, self.best_epoch, self.best_factors = -1.0, 0, np.empty((0, 0), np.float32)
         self.curve: list[dict[str, float]] = []
 
     def on_train_start(self, trainer: pl.Trainer, model: Elsa) -> None:
@@ -67,24 +68,26 @@ class BestEpoch(pl.Callback):  # type: ignore[misc]
         )
 
     def on_train_epoch_end(self, trainer: pl.Trainer, model: Elsa) -> None:
-        """Measure NDCG@100; without validation users every epoch is taken for the best so far."""
-        lost = float(trainer.callback_metrics["loss"])  # read by every process, as reading joins their losses
+        """Evaluate the epoch and stop training once `patience` epochs have not been better."""
+        loss = float(trainer.callback_metrics["loss"])  # read by every process, as reading joins their losses
         if trainer.is_global_zero:
-            self.judge(trainer, lost, model)
+            self.record_epoch(trainer, loss, model)
         stale = trainer.current_epoch - self.best_epoch >= self.settings.patience
+        # only the first process knows the best epoch; one that trained on alone would wait for ever
         trainer.should_stop = trainer.strategy.broadcast(stale)
 
-    def judge(self, trainer: pl.Trainer, lost: float, model: Elsa) -> None:
-        """Add an epoch to the curve and to the run that is tracked, and keep its factors if they are the best."""
+    def record_epoch(self, trainer: pl.Trainer, loss: float, model: Elsa) -> None:
+        """Add an epoch to the curve and to the tracked run, and keep its factors if they are the best."""
         epoch = trainer.current_epoch
         factors = model.factors().detach().cpu().numpy()
         value = mean_ndcg_100(factor_scorer(factors), self.users, self.held_out, self.settings.dimensions)
-        self.curve.append({"epoch": epoch, "validation_ndcg_100": round(value, 6), "loss": round(lost, 6)})
+        self.curve.append({"epoch": epoch, "validation_ndcg_100": round(value, 6), "loss": round(loss, 6)})
+        # without validation users nothing can be compared, and the last epoch is kept
         if value > self.best_ndcg or self.held_out.shape[0] == 0:
-            self.best_ndcg, self.best_epoch, self.best = value, epoch, factors
+            self.best_ndcg, self.best_epoch, self.best_factors = value, epoch, factors
         if trainer.logger is not None:
-            trainer.logger.log_metrics({"validation_ndcg_100": value, "loss": lost}, step=epoch)
-        self.progress.set_postfix(loss=f"{lost:.4f}", ndcg=f"{value:.4f}", refresh=False)
+            trainer.logger.log_metrics({"validation_ndcg_100": value, "loss": loss}, step=epoch)
+        self.progress.set_postfix(loss=f"{loss:.4f}", ndcg=f"{value:.4f}", refresh=False)
         self.progress.update()
 
     def on_train_end(self, trainer: pl.Trainer, model: Elsa) -> None:
@@ -99,19 +102,20 @@ def fit(
     start: Floats | None = None,
     compute: ComputeSettings = LAPTOP,
 ) -> TrainedElsa:
-    """Train on users (u, i); every column of `users` must have an interaction.
+    """Train ELSA and the sparse part on users (u, i); every column of `users` must have an interaction.
 
     validation: (u', i), whose rows are split into a history and a held-out part. start: factors (i, d) to start from.
     """
     if users.nnz == 0:
         return TrainedElsa(np.zeros((users.shape[1], settings.dimensions), np.float32))
     history, held_out = rows_with_items(*hold_out(validation, settings.held_out_share, settings.seed))
-    factors, curve = run_distributed(compute, learn, users, history, held_out, settings, start, _logger())
-    neighbours = fit_beside(factors, users, history, held_out, settings) if settings.neighbours else None
+    arguments = (users, history, held_out, settings, start, _build_logger())
+    factors, curve = run_distributed(compute, train_process, *arguments)
+    neighbours = fit_sparse_part(factors, users, history, held_out, settings) if settings.neighbours else None
     return TrainedElsa(factors, neighbours, pd.DataFrame(curve))
 
 
-def learn(
+def train_process(
     users: Csr,
     history: Csr,
     held_out: Csr,
@@ -119,33 +123,33 @@ def learn(
     start: Floats | None,
     logger: MLFlowLogger | bool,
 ) -> tuple[Floats, list[dict[str, float]]]:
-    """Train one process's share; the best factors (i, d) and what each epoch came to, of the first process."""
+    """Train in one process; the first process's result is the best factors (i, d) and the curve of the epochs."""
     torch.manual_seed(settings.seed)
     model = Elsa(users.shape[1], settings.dimensions, settings.learning_rate, start)
+    # a user without items has a row of zeros, whose cosine is not a number
     batches = UserBatches(rows_with_items(users)[0], settings.batch_size, settings.seed)
     best = BestEpoch(history, held_out, settings)
-    _trainer(settings, best, logger).fit(model, DataLoader(batches, batch_size=None))
-    return best.best, best.curve
+    _build_trainer(settings, best, logger).fit(model, DataLoader(batches, batch_size=None))
+    return best.best_factors, best.curve
 
 
-def fit_beside(
+def fit_sparse_part(
     factors: Floats, users: Csr, history: Csr, held_out: Csr, settings: RecommenderSettings
 ) -> Csr:
-    """The sparse part for users (u, i), times the share that serves validation users best beside ELSA's factors."""
+    """Fit the sparse part to users (u, i), and scale it by the weight of best validation NDCG@100 beside ELSA."""
     neighbours = fit_neighbours(users, settings.neighbours, settings.neighbour_ridge, settings.dimensions)
 
-    def quality(share: float) -> float:
-        return mean_ndcg_100(
-            factor_scorer(factors, neighbours * share), history, held_out, settings.dimensions
-        )
+    def measure_ndcg(weight: float) -> float:
+        scorer = factor_scorer(factors, neighbours * weight)
+        return mean_ndcg_100(scorer, history, held_out, settings.dimensions)
 
-    return Csr(neighbours * np.float32(max(settings.sparse_weights, key=quality)))
+    return Csr(neighbours * np.float32(max(settings.sparse_weights, key=measure_ndcg)))
 
 
 def start_from(factors: Floats, rows: NDArray[np.int64], seed: int) -> Floats:
-    """Yesterday's factors as a start for today's items, (i, d); random unit rows for the new ones.
+    """Return former factors as a start for the present items, (i, d), with random unit rows for new items.
 
-    factors: (yesterday's i, d). rows: yesterday's row of each of today's items, -1 for a new one.
+    factors: (former i, d). rows: the former row of each present item, -1 for a new one.
     """
     start = np.random.default_rng(seed).normal(size=(len(rows), factors.shape[1])).astype(np.float32)
     start /= np.linalg.norm(start, axis=1, keepdims=True)
@@ -153,8 +157,9 @@ def start_from(factors: Floats, rows: NDArray[np.int64], seed: int) -> Floats:
     return start
 
 
-def _trainer(settings: RecommenderSettings, best: BestEpoch, logger: MLFlowLogger | bool) -> Any:
-    """Over the processes that are there already."""
+def _build_trainer(settings: RecommenderSettings, best: BestEpoch, logger: MLFlowLogger | bool) -> Any:
+    """Build a trainer over the processes that run already."""
+    # Lightning prints its hardware and its advice for every training, which hides the stage's own lines
     for name in ("pytorch_lightning", "pytorch_lightning.utilities.rank_zero", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning")
@@ -171,9 +176,10 @@ def _trainer(settings: RecommenderSettings, best: BestEpoch, logger: MLFlowLogge
     )
 
 
-def _logger() -> MLFlowLogger | bool:
-    """The stage's own MLflow run, to which training processes log too; False where nothing is tracked."""
+def _build_logger() -> MLFlowLogger | bool:
+    """Return a logger to the stage's own MLflow run, or False where nothing is tracked."""
     run = mlflow.active_run()
+    # by the run's id: a logger without it would start a run for each process
     return MLFlowLogger(run_id=run.info.run_id, tracking_uri=mlflow.get_tracking_uri()) if run else False
 
 
@@ -189,14 +195,18 @@ def main(
 ) -> Counts:
     """Train ELSA and write the factors of every item that a training user liked."""
     interactions = read_interaction_matrix(catalogue, catalogue_settings.minimum_rating)
-    users = interactions.of(read_users(split, "train"))
-    met = np.asarray((users > 0).sum(axis=0), dtype=np.int64).ravel()
-    warm = np.flatnonzero(met)
-    trained = fit(
-        users[:, warm], interactions.of(read_users(split, "validation"))[:, warm], settings, None, compute
+    users = interactions.select_users(read_users(split, "train"))
+    likes = np.asarray((users > 0).sum(axis=0), dtype=np.int64).ravel()
+    warm = np.flatnonzero(likes)  # the others would keep their random rows; cold_start predicts theirs
+    validation = interactions.select_users(read_users(split, "validation"))
+    trained = fit(users[:, warm], validation[:, warm], settings, compute=compute)
+    factors = ItemFactors(
+        interactions.item_ids[warm],
+        trained.factors,
+        interactions=likes[warm],
+        cold=np.zeros(len(warm), dtype=bool),
+        neighbours=trained.neighbours,
     )
-    cold = np.zeros(len(warm), dtype=bool)
-    factors = ItemFactors(interactions.item_ids[warm], trained.factors, met[warm], cold, trained.neighbours)
     factors.save(elsa)
     trained.history.to_csv(plot, index=False)
     best = trained.history["validation_ndcg_100"].max() if len(trained.history) else 0.0

@@ -1,1 +1,1 @@
-"""Search by words: the text of an item, tokens, BM25 and spelling."""
+"""Lexical search: the text of an item, its words, BM25 and spelling correction."""

@@ -1,4 +1,4 @@
-"""What is read of an item: the one text that is encoded, matched by words and shown to nobody."""
+"""The text of an item: the one that is encoded, and the one that is matched by words."""
 
 import html
 import json
@@ -9,16 +9,16 @@ from typing import Any
 
 import pandas as pd
 
-ESCAPED = 4  # times, at most
+MAX_ESCAPES = 4  # some texts are escaped more than once
 MARKUP = re.compile(r"<[a-z/!][^<>]{0,200}>", re.I)
 
 
-def as_shown(text: str) -> str:
-    """A text as a browser shows it, entities read and tags left out; with its tags where nothing else is in it.
+def strip_markup(text: str) -> str:
+    """Return a text as a browser shows it: entities read, tags left out.
 
-    What was escaped more than once is read to the end.
+    Text that was escaped several times is read to the end. A text of nothing but tags keeps them.
     """
-    for _ in range(ESCAPED):
+    for _ in range(MAX_ESCAPES):
         read = html.unescape(text)
         shown = MARKUP.sub(" ", read)
         if not shown.strip() or shown == text:
@@ -27,59 +27,66 @@ def as_shown(text: str) -> str:
     return text
 
 
-def tidy(text: str) -> str:
-    """A text without odd spaces and in one form of Unicode."""
+def normalize_text(text: str) -> str:
+    """Return a text in Unicode's NFKC form, with single spaces."""
     return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
-def clean(text: str) -> str:
-    """A tidy text as it is compared."""
-    return tidy(text).lower()
+def lowercase_text(text: str) -> str:
+    """Return a normalised text in lower case, as texts are compared."""
+    return normalize_text(text).lower()
 
 
-def cut(text: str, spans: Iterable[tuple[int, int]]) -> str:
-    """A text without some of its parts, each from a character to another."""
-    kept = list(text)
+def remove_spans(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """Return a text without the given spans, each the characters from a start to an end."""
+    letters = list(text)
     for start, end in spans:
-        kept[start:end] = " " * (end - start)
-    return " ".join("".join(kept).split())
+        # Blanks of the same length, so that the other spans keep their places
+        letters[start:end] = " " * (end - start)
+    return " ".join("".join(letters).split())
 
 
-def says(text: str, phrase: str) -> bool:
-    """Whether a phrase stands in a text as whole words, in whatever case: "women" does not say "men"."""
+def contains_phrase(text: str, phrase: str) -> bool:
+    """Tell whether a text has a phrase as whole words, in any case: "women" does not contain "men"."""
     text, phrase = text.lower(), phrase.lower()
+    # The plain search comes first: most phrases are not there, and no pattern is compiled for them
     return phrase in text and re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", text) is not None
 
 
-def attributes_of(item: Mapping[Any, Any]) -> dict[str, list[str]]:
-    """An item's attributes by name, brand included."""
+def read_attributes(item: Mapping[Any, Any]) -> dict[str, list[str]]:
+    """Return an item's attribute values by name, brand included."""
     values: dict[str, list[str]] = json.loads(item["attributes"])
+    # A missing brand is NaN in a table and None in a dict
     if isinstance(item.get("brand"), str):
         values["brand"] = [item["brand"]]
     return values
 
 
 def item_text(item: Mapping[Any, Any]) -> str:
-    """Title and sentence, then what they do not say yet: category, year, brand and attributes."""
-    told = f"{item['title']}. {item['text']}".strip()
-    facts = [str(item["year"])] if not pd.isna(item.get("year")) else []
-    facts += [item["category"]] if isinstance(item.get("category"), str) else []
-    facts += [value for values in attributes_of(item).values() for value in values]
-    unsaid = dict.fromkeys(fact for fact in facts if not says(told, fact))
-    return f"{told} {', '.join(unsaid)}".strip() if unsaid else told
+    """Return title and sentence, then what they do not say yet of year, category, attributes and brand."""
+    text = f"{item['title']}. {item['text']}".strip()
+    facts = [] if pd.isna(item.get("year")) else [str(item["year"])]
+    if isinstance(item.get("category"), str):
+        facts.append(item["category"])
+    for values in read_attributes(item).values():
+        facts += values
+    # A dict and no set: the text has the same order in every process
+    missing = dict.fromkeys(fact for fact in facts if not contains_phrase(text, fact))
+    return f"{text} {', '.join(missing)}".strip() if missing else text
 
 
 def matched_text(item: Mapping[Any, Any]) -> str:
-    """What is matched by words: those of the title count most, then the sentence's, then the attributes'."""
+    """Return the text that BM25 matches: the title three times, the sentence twice, the attributes once."""
+    # A title's words say best what an item is
     title = item["title"]
     return f"{title}. {title}. {item['text']} {item_text(item)}"
 
 
 def item_texts(items: pd.DataFrame) -> list[str]:
-    """The text of every item, in order."""
-    return [item_text(item) for item in items.to_dict("records")]
+    """Return the texts of items (i,), in order."""
+    return list(map(item_text, items.to_dict("records")))
 
 
 def matched_texts(items: pd.DataFrame) -> list[str]:
-    """The text of every item as it is matched by words, in order."""
-    return [matched_text(item) for item in items.to_dict("records")]
+    """Return the texts of items (i,) that BM25 matches, in order."""
+    return list(map(matched_text, items.to_dict("records")))

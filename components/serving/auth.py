@@ -1,4 +1,4 @@
-"""Who is let in, how often, and with how much: scopes, rate limits and the size of a body."""
+"""Authorization of requests by the scopes of API keys, and rate limits."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -10,118 +10,92 @@ from typing import Annotated, Literal
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.concurrency import run_in_threadpool
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from components.serving.errors import problem
 from components.serving.service import Service
-from components.serving.storage.api_keys import ApiKey, find_key
-from components.serving.storage.api_keys import Scope as KeyScope
+from components.serving.storage.api_keys import ApiKey, Scope, find_key
 
+# auto_error=False: reads without a key are allowed from this machine, so a missing header is no error yet
 BEARER = HTTPBearer(auto_error=False, description="A key from `tandem keys create`")
-MINUTE = 60
+WINDOW_SECONDS = 60
+CHALLENGE = {"WWW-Authenticate": "Bearer"}
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
 
 
 class Authorizer:
-    """Lets requests in: reads without a key only from this machine unless settings open them, writes only with one."""
+    """Authorizes and counts requests.
+
+    Reads need a key unless they come from this machine or the setting `open_reads` is on; writes always need one.
+    """
 
     def __init__(self, service: Service) -> None:
         self.service, self.settings = service, service.settings
-        self._came, self._until = Counter[str](), 0.0
+        # One Counter instead of the library `limits`, whose memory storage starts a thread for most requests.
+        # `limits` would be worth it once several processes share their counts, in Redis.
+        self._counts, self._window_end = Counter[str](), 0.0
 
-    def requires(
-        self, scope: KeyScope, rate: Literal["report"] | None = None
+    def require_scope(
+        self, scope: Scope, rate: Literal["report"] | None = None
     ) -> Callable[..., Awaitable[ApiKey | None]]:
-        """The dependency that lets in who may do what the scope names; gives the key, None of who needs none.
+        """Return the dependency that lets in requests which may do what the scope names.
 
-        rate: what is counted apart, where fewer are let in than the scope says.
+        The dependency returns the key, or None for a read that needs no key, and raises HTTPException 401, 403 or 429.
+        rate: a limit of its own for these requests, where the one of the scope is too wide.
         """
         settings = self.settings
-        rates = {"read": settings.reads_per_minute, "report": settings.reports_per_minute}
+        limits = {"read": settings.reads_per_minute, "report": settings.reports_per_minute}
+        counted = rate or scope
+        limit = limits.get(counted, settings.writes_per_minute)
 
-        async def enter(request: Request, given: Bearer) -> ApiKey | None:
+        async def authorize_request(request: Request, credentials: Bearer) -> ApiKey | None:
             host = request.client.host if request.client else ""
-            key = await self._key(host, given.credentials) if given else None
-            if key is None and (scope != "read" or not (self.settings.open_reads or _is_this_machine(host))):
+            key = await self._find_key(host, credentials.credentials) if credentials else None
+            if key is None and (scope != "read" or not (settings.open_reads or _is_loopback(host))):
                 raise HTTPException(
-                    401,
-                    "This needs a key. Send it as: Authorization: Bearer ...",
-                    headers={"WWW-Authenticate": "Bearer"},
+                    401, "This needs a key. Send it as: Authorization: Bearer ...", headers=CHALLENGE
                 )
-            if key is not None and not key.allows(scope):
+            if key is not None and not key.has_scope(scope):
                 raise HTTPException(
                     403, f"The key {key.name} may not {scope}. Use one whose scope is {scope}."
                 )
-            counted = rate or scope
-            self._count(
-                f"{counted} {key.name if key else host}", rates.get(counted, settings.writes_per_minute)
-            )
+            self._count_request(f"{counted} {key.name if key else host}", limit)
             return key
 
-        return enter
+        return authorize_request
 
-    async def _key(self, host: str, token: str) -> ApiKey:
-        wrong, most = f"wrong {host}", self.settings.failures_per_minute
-        if self._this_minute()[wrong] >= most:
-            raise self._too_many(most)
+    async def _find_key(self, host: str, token: str) -> ApiKey:
+        """Return the key of a token; raise 401 for an unknown one and 429 after too many of these."""
+        counter, limit = f"wrong {host}", self.settings.failures_per_minute
+        # Before the key is looked up: someone who guesses does not reach the database, or learn of a right guess
+        if self._current_counts()[counter] >= limit:
+            raise self._rate_error(limit)
         key = await run_in_threadpool(find_key, self.service.log.engine, token)
         if key is None:
-            self._count(wrong, most)
-            raise HTTPException(
-                401, "This key is not known or was revoked.", headers={"WWW-Authenticate": "Bearer"}
-            )
+            self._count_request(counter, limit)
+            raise HTTPException(401, "This key is not known or was revoked.", headers=CHALLENGE)
         return key
 
-    def _count(self, who: str, most: int) -> None:
-        came = self._this_minute()
-        came[who] += 1
-        if came[who] > most:
-            raise self._too_many(most)
+    def _count_request(self, counter: str, limit: int) -> None:
+        counts = self._current_counts()
+        counts[counter] += 1
+        if counts[counter] > limit:
+            raise self._rate_error(limit)
 
-    def _this_minute(self) -> Counter[str]:
-        """How often each has come in this minute, which began with its first request; nothing older is kept."""
-        if monotonic() >= self._until:
-            self._came, self._until = Counter(), monotonic() + MINUTE
-        return self._came
+    def _current_counts(self) -> Counter[str]:
+        """Return the counts of this minute, which began with its first request."""
+        # All counts are dropped at once, so memory is bounded by the clients of one minute
+        if monotonic() >= self._window_end:
+            self._counts, self._window_end = Counter(), monotonic() + WINDOW_SECONDS
+        return self._counts
 
-    def _too_many(self, most: int) -> HTTPException:
-        left = ceil(self._until - monotonic())
+    def _rate_error(self, limit: int) -> HTTPException:
+        seconds = ceil(self._window_end - monotonic())
         return HTTPException(
-            429, f"More than {most} a minute. Wait {left} seconds.", headers={"Retry-After": str(left)}
+            429, f"More than {limit} a minute. Wait {seconds} seconds.", headers={"Retry-After": str(seconds)}
         )
 
 
-def _is_this_machine(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
-    except ValueError:
+    except ValueError:  # a Unix socket has no address
         return False
-
-
-class BodyLimit:
-    """Refuses bodies that are too large; streams of lines are limited where they are read."""
-
-    def __init__(self, app: ASGIApp, most: int, streams: frozenset[str]) -> None:
-        self.app, self.most, self.streams = app, most, streams
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the body and answer as the app does, or that it is too large."""
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD") or scope["path"] in self.streams:
-            await self.app(scope, receive, send)
-            return
-        read: list[Message] = []
-        size, more = 0, True
-        while more and size <= self.most:
-            read.append(await receive())
-            size += len(read[-1].get("body", b""))
-            more = read[-1].get("more_body", False)
-        if size > self.most:
-            refusal = problem(413, f"The body is larger than {self.most} bytes. Send less at once.")
-            await refusal(scope, receive, send)
-            return
-        waiting = iter(read)
-
-        async def again() -> Message:
-            return next(waiting, None) or await receive()
-
-        await self.app(scope, again, send)

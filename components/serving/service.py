@@ -1,4 +1,4 @@
-"""What every endpoint asks and tells: the model that is served now, its successors, and the way of a write."""
+"""The state of the service: the replica that answers, its successors from the registry, and the queue of writes."""
 
 import asyncio
 import logging
@@ -10,182 +10,207 @@ from time import monotonic
 
 from components.bundle.bundle import Bundle
 from components.bundle.query import Answer, Query
-from components.index.live_index import merge
+from components.index.live_index import merge_delta
 from components.serving import metrics
 from components.serving.replica import Replica
 from components.serving.settings import ServingSettings
 from components.serving.storage.blocked_queries import BlockedCounts
 from components.serving.storage.change_log import ChangeLog, LogEntry
 
-Champion = Callable[[], tuple[str, Callable[[], Path]] | None]
-SILENCE_SECONDS = 1.0
-told = logging.getLogger("tandem.serving")
+# The champion's version, and the function that fetches its bundle; None where the registry has no champion
+FindChampion = Callable[[], tuple[str, Callable[[], Path]] | None]
+LOG_PAUSE_SECONDS = 1.0
+logger = logging.getLogger("tandem.serving")
 
 
 @dataclass(frozen=True)
 class RefusedVersion:
-    """A version that could not be served, and why; the one before it still is."""
+    """A version that could not be loaded, and why; the one before it is still served."""
 
     version: str
     reason: str
 
 
-class Service:
-    """The model that answers and the log that it follows.
+@dataclass(frozen=True)
+class PendingWrite:
+    """Entries that wait to be written with the name of their key; `done` gets the sequence of the last."""
 
-    champion: asks the registry which version is published and where its bundle can be had, or None to serve one for
-    ever.
+    key_name: str
+    entries: Sequence[LogEntry]
+    done: asyncio.Future[int]
+
+
+class Service:
+    """The replica that answers and the change log that it follows.
+
+    find_champion: asks the registry which version to serve next, or None to serve the same bundle all the time.
     """
 
-    def __init__(self, replica: Replica, settings: ServingSettings, champion: Champion | None = None) -> None:
-        self.replica, self.settings, self.champion = replica, settings, champion
+    def __init__(
+        self, replica: Replica, settings: ServingSettings, find_champion: FindChampion | None = None
+    ) -> None:
+        self.replica, self.settings, self.find_champion = replica, settings, find_champion
         self.blocked = BlockedCounts(replica.log.engine)
         self.refused: RefusedVersion | None = None
-        self.registry_fault: str | None = None
-        self._silent_until = 0.0
-        self._waiting: list[tuple[str, Sequence[LogEntry], asyncio.Future[int]]] = []
+        self.registry_error: str | None = None
+        self._log_paused_until = 0.0
+        self._pending: list[PendingWrite] = []
         self._writing: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def log(self) -> ChangeLog:
-        """The changes since the bundle."""
+        """Return the log of changes since the bundle was made."""
         return self.replica.log
 
     async def current(self) -> Replica:
-        """Return the replica after every change that was acknowledged before this was asked.
+        """Return the replica after every change that was acknowledged before this call.
 
-        A database that does not answer leaves it as it was: readers are answered, and the error is reported.
+        A database that does not answer leaves the replica as it was: readers are answered, and the error is logged.
         """
         replica = self.replica
-        await self._follow(replica)
+        await self._follow_log(replica)
         return replica
 
-    async def answer(self, query: Query) -> Answer:
-        """Answer a query by one model, the one that was served when it came."""
+    async def answer_query(self, query: Query) -> Answer:
+        """Answer a query by one replica: the one that was served when the query came."""
         replica = await self.current()
         searcher = replica.searcher
-        with metrics.timed("understand"):
+        with metrics.time_step("understand"):
             is_parsed = searcher.is_parsed(query)
             # Only encoding is slow enough to leave the event loop for
             parsed = searcher.parse(query) if is_parsed else await asyncio.to_thread(searcher.parse, query)
+        # Changes may have been acknowledged while the thread encoded the text
         if not is_parsed:
-            await self._follow(replica)
-        with metrics.timed("rank"):
+            await self._follow_log(replica)
+        with metrics.time_step("rank"):
             answer = searcher.answer(parsed)
         if parsed.blocked:
             metrics.BLOCKED.labels(parsed.blocked).inc()
-            self.blocked.add(parsed.blocked)
+            self.blocked.count_query(parsed.blocked)
         return answer
 
-    async def _follow(self, replica: Replica) -> None:
-        if monotonic() < self._silent_until:
+    async def _follow_log(self, replica: Replica) -> None:
+        # Without the pause each reader would wait for the timeout of a database that is down
+        if not self.is_following:
             return
         try:
             await replica.catch_up()
-        except Exception as fault:
-            self._silent_until = monotonic() + SILENCE_SECONDS
-            metrics.LOG_FAULTS.inc()
-            told.error("The change log does not answer, readers are served what is known: %s", fault)
+        except Exception as error:
+            self._log_paused_until = monotonic() + LOG_PAUSE_SECONDS
+            metrics.LOG_ERRORS.inc()
+            logger.error(
+                "The change log does not answer; readers are served without newer changes: %s", error
+            )
 
     @property
-    def follows(self) -> bool:
-        """Whether the change log answered when it was last asked."""
-        return monotonic() >= self._silent_until
+    def is_following(self) -> bool:
+        """Return whether the change log answered when it was last asked."""
+        return monotonic() >= self._log_paused_until
 
-    async def write(self, key_name: str, entries: Sequence[LogEntry]) -> int:
-        """Put entries into the log and take them; writers who come at once are written at once.
+    async def write_entries(self, key_name: str, entries: Sequence[LogEntry]) -> int:
+        """Write entries to the log and apply them.
 
-        Returns the sequence of the last, which is on the disk and in the next answer of every worker then.
+        Returns the sequence of the last entry, which is on the disk and in the next answer of every worker then.
         """
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._waiting.append((key_name, entries, done))
+        self._pending.append(PendingWrite(key_name, entries, done))
         if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write())
+            self._writing = asyncio.create_task(self._write_pending())
+        # A client that goes away cancels its request, not the future that the writing task sets
         sequence = await asyncio.shield(done)
         await self.replica.catch_up()
         return sequence
 
-    async def _write(self) -> None:
-        while self._waiting:
-            taken, self._waiting = self._waiting, []
-            writes = [(key_name, entries) for key_name, entries, _ in taken]
+    async def _write_pending(self) -> None:
+        # Writes that come while a transaction runs share the next one, so one sync of the disk serves many
+        while self._pending:
+            pending, self._pending = self._pending, []
+            writes = [(write.key_name, write.entries) for write in pending]
             try:
                 last = await asyncio.to_thread(self.log.append, writes)
-            except Exception as fault:
-                for _, _, done in taken:
-                    done.set_exception(fault)
+            except Exception as error:
+                for write in pending:
+                    write.done.set_exception(error)
             else:
-                metrics.WRITTEN.inc(sum(len(entries) for _, entries in writes))
-                for _, _, done in taken:
-                    done.set_result(last)
+                for write in pending:
+                    metrics.WRITTEN.inc(len(write.entries))
+                    write.done.set_result(last)
 
     async def start(self) -> None:
-        """Take what the log holds, then watch the registry and the size of the delta."""
+        """Apply the changes of the log, and start the tasks in the background."""
         await self.replica.catch_up()
-        metrics.observe(self.replica)
-        loops: list[Callable[[], Awaitable[None]]] = [self.merge, self.count_blocked]
-        loops += [self.watch] if self.champion else []
-        self._tasks = [asyncio.create_task(self._again(loop)) for loop in loops]
+        metrics.observe_replica(self.replica)
+        steps: list[Callable[[], Awaitable[None]]] = [self.merge_deltas, self.flush_blocked]
+        if self.find_champion is not None:
+            steps.append(self.watch_registry)
+        self._tasks = [asyncio.create_task(self._repeat_step(step)) for step in steps]
 
     async def stop(self) -> None:
-        """End what `start` began; a write under way ends first, and what was counted is written."""
+        """End the background tasks, write the counts of blocked queries, and wait for a write under way."""
         for task in self._tasks:
             task.cancel()
         try:
-            await self.count_blocked()
-        except Exception as fault:
-            told.error("The last counts of blocked queries could not be written: %s", fault)
+            await self.flush_blocked()
+        except Exception as error:
+            logger.error("The last counts of blocked queries could not be written: %s", error)
         if self._writing is not None:
             await asyncio.wait([self._writing])
-        self.log.let_go()
+        self.log.close_connection()
 
-    async def _again(self, step: Callable[[], Awaitable[None]]) -> None:
+    async def _repeat_step(self, step: Callable[[], Awaitable[None]]) -> None:
         while True:
             await asyncio.sleep(self.settings.poll_seconds)
+            # A task that raises would end for good, without a word
             try:
                 await step()
             except Exception:
-                told.exception("A step in the background failed; it is tried again.")
+                logger.exception("A step in the background failed; it is tried again.")
 
-    async def count_blocked(self) -> None:
-        """Write how many queries were blocked."""
+    async def flush_blocked(self) -> None:
+        """Write the counts of blocked queries to the database."""
         await asyncio.to_thread(self.blocked.flush)
 
-    async def watch(self) -> None:
-        """Serve the champion: load it beside the one before, let it take all changes, and only then change places."""
-        assert self.champion is not None
+    async def watch_registry(self) -> None:
+        """Replace the replica by one of the registry's champion, once that is loaded and has applied all changes."""
+        assert self.find_champion is not None
         try:
-            found = await asyncio.to_thread(self.champion)
-            self.registry_fault = None
-        except Exception as fault:
-            self.registry_fault = str(fault)
+            champion = await asyncio.to_thread(self.find_champion)
+            self.registry_error = None
+        except Exception as error:
+            self.registry_error = str(error)
             return
-        if found is None or found[0] == self.replica.version:
+        if champion is None or champion[0] == self.replica.version:
             self.refused = None
             return
-        version, fetch = found
+        version, fetch = champion
+        # Versions are immutable, so one that could not be loaded is not tried again
         if self.refused is not None and self.refused.version == version:
             return
         try:
             bundle = await asyncio.to_thread(lambda: Bundle.load(fetch()))
             replica = Replica(bundle, self.log, version)
             await replica.catch_up()
-        except Exception as fault:
-            self.refused = RefusedVersion(version, str(fault).splitlines()[0])
-            told.error("Version %s is not served: %s", version, fault)
+        except Exception as error:
+            self.refused = RefusedVersion(version, str(error).splitlines()[0])
+            logger.error("Version %s is not served: %s", version, error)
             metrics.REFUSED.inc()
             return
         self.replica, self.refused = replica, None
         metrics.SWAPPED.inc()
-        metrics.observe(replica)
+        metrics.observe_replica(replica)
 
-    async def merge(self) -> None:
-        """Grow new trees where many rows lie beside the old ones, and change to them between two answers."""
+    async def merge_deltas(self) -> None:
+        """Build new trees for each index whose delta is large, and swap them in between two answers."""
         bundle = self.replica.bundle
-        for name, segment in (("text", bundle.text_index), ("taste", bundle.factor_index)):
-            if segment.is_large:
-                with TemporaryDirectory(prefix="tandem-merge-") as folder:
-                    base = await asyncio.to_thread(merge, segment.base, *segment.beside(), Path(folder), name)
-                segment.rebase(base)
-                metrics.observe(self.replica)
+        for name, index in (("text", bundle.text_index), ("taste", bundle.factor_index)):
+            if not index.is_large:
+                continue
+            # The new trees stay mapped after their files are deleted, so nothing is left on the disk
+            with TemporaryDirectory(prefix="tandem-merge-") as folder:
+                rows, vectors = index.copy_delta()
+                base = await asyncio.to_thread(
+                    merge_delta, index.base, rows, vectors, folder=Path(folder), name=name
+                )
+            index.replace_base(base)
+            metrics.observe_replica(self.replica)

@@ -1,4 +1,4 @@
-"""Settings of the service, read from `conf/serving.yaml`."""
+"""Settings of the service, from `conf/serving.yaml`."""
 
 from typing import ClassVar
 
@@ -9,23 +9,23 @@ from components.core.settings import Settings
 
 
 class ServiceError(TandemError):
-    """A service that cannot start or a change that cannot be taken."""
+    """The service cannot start, or a key cannot be made or revoked."""
 
 
 class ServingSettings(Settings):
-    """What the service accepts, from whom, and where it keeps what it was told."""
+    """What the service accepts, from whom, and where it keeps changes."""
 
     conf_file = "serving.yaml"
     renamed_keys: ClassVar = {"watch_seconds": "poll_seconds"}
 
     maximum_query_characters: int = Field(1000, ge=1, description="Longer queries are refused")
     maximum_items: int = Field(100, ge=1, le=1000, description="Most items of one answer")
-    people: int = Field(8, ge=0, description="People that the page offers to look through the eyes of")
+    people: int = Field(8, ge=0, description="How many users the page offers to see it as")
     change_log: str = Field(
         "sqlite:///.tandem/changes.db",
         description="SQLAlchemy address of the database that changes and keys are kept in",
     )
-    open_reads: bool = Field(False, description="Whether others than this machine may ask without a key")
+    open_reads: bool = Field(False, description="Whether other machines may read without a key")
     reads_per_minute: int = Field(12_000, ge=1, description="Most requests a minute of one key or address")
     writes_per_minute: int = Field(60_000, ge=1, description="Most writes a minute of one key")
     reports_per_minute: int = Field(10, ge=1, description="Most objections to blocks a minute of one address")

@@ -10,7 +10,7 @@ from components.text_model.settings import TextModelError, TextModelSettings
 
 
 def check_method(settings: TextModelSettings) -> None:
-    """Raise LanguageError where the method asks for what this machine does not have."""
+    """Raise TextModelError where the method needs a library that is not installed."""
     if settings.method == "qlora" and find_spec("bitsandbytes") is None:
         raise TextModelError(
             "method is qlora, which needs bitsandbytes. Install it with: pip install '.[gpu]', "
@@ -18,28 +18,31 @@ def check_method(settings: TextModelSettings) -> None:
         )
 
 
-def quantise(model: Any, name: str) -> None:
-    """Put the backbone of the model of that name, in 4-bit NormalFloat weights, in place of a model's own."""
+def quantize_backbone(model: Any, name: str) -> None:
+    """Replace a model's backbone by that of the named model in 4-bit NormalFloat weights."""
     from transformers import BitsAndBytesConfig
 
-    quantisation = BitsAndBytesConfig(
+    quantization = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
+        # The scales are quantised too: .37 bits a weight less (Dettmers et al., 2023)
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
-    model[0].model = open_model(name, quantization_config=quantisation)[0].model
+    # The head keeps its full weights: it is trained itself, without an adapter
+    model[0].model = open_model(name, quantization_config=quantization)[0].model
 
 
-def attach(model: Any, settings: TextModelSettings) -> None:
-    """Put adapters on a Sentence-Transformers model's backbone, which is frozen while they are there."""
+def attach_adapters(model: Any, settings: TextModelSettings) -> None:
+    """Put adapters on the backbone of a Sentence-Transformers model, which freezes its own weights."""
     from peft import LoraConfig, get_peft_model
 
     rank = settings.lora_rank
+    # All linear layers: with fewer, adapters fall short of training every weight (Dettmers et al., 2023)
     config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear")
     model[0].model = get_peft_model(model[0].model, config)
 
 
-def fold(model: Any) -> None:
-    """Add what the adapters learnt to the weights, so that the model is a plain one again."""
+def merge_adapters(model: Any) -> None:
+    """Add the adapters to the weights, so that the model loads without peft."""
     model[0].model = model[0].model.merge_and_unload()

@@ -1,7 +1,7 @@
 """Encode many texts so that a text's vector has the same bits whatever the other texts are.
 
-Matrix products of another shape add up in another order. So every block has one of few shapes: as many texts as the
-block size, the first repeated where there are fewer, each as long as the next multiple of eight tokens.
+Matrix products of another shape add up in another order. So every batch has one of few shapes: as many texts as the
+batch size, the first repeated where there are fewer, each as long as the next multiple of eight tokens.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,57 +14,62 @@ from torch.nn.functional import normalize
 
 from components.text_model.encoder import Vectors
 
-TOKENS = 8
-COUNTED = 1024
+LENGTH_MULTIPLE = 8  # tokens; a finer step would give more shapes, a coarser one more padding
+TOKENIZER_BATCH_SIZE = 1024  # texts tokenized at once, so that memory does not grow with the catalogue
 
 
-def lengths(model: Any, texts: Sequence[str]) -> NDArray[np.int64]:
-    """How many tokens are read of each text, rounded up to a multiple of eight or to what the model reads, (n,)."""
-    counted = [
-        _features(model, texts[start : start + COUNTED])["attention_mask"].sum(dim=1).numpy()
-        for start in range(0, len(texts), COUNTED)
-    ]
-    rounded = -(-np.concatenate([np.zeros(0, np.int64), *counted]) // TOKENS) * TOKENS
-    found: NDArray[np.int64] = np.minimum(rounded, model.max_seq_length)
-    return found
+def token_lengths(model: Any, texts: Sequence[str]) -> NDArray[np.int64]:
+    """Return how many tokens are read of each text, rounded up to a multiple of eight or to the model's limit, (n,)."""
+    counts = [np.zeros(0, np.int64)]
+    for start in range(0, len(texts), TOKENIZER_BATCH_SIZE):
+        tokens = _tokenize_texts(model, texts[start : start + TOKENIZER_BATCH_SIZE])
+        counts.append(tokens["attention_mask"].sum(dim=1).numpy())
+    rounded = -(-np.concatenate(counts) // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
+    limited: NDArray[np.int64] = np.minimum(rounded, model.max_seq_length)
+    return limited
 
 
-def encode_blocks(
-    model: Any, texts: Sequence[str], block: int
+def encode_batches(
+    model: Any, texts: Sequence[str], batch_size: int
 ) -> Iterator[tuple[NDArray[np.int64], Vectors]]:
-    """Rows of `texts` (b,) and their unit vectors (b, d), at most `block` at once, the longest first."""
-    for rows, length in plan_blocks(model, texts, block):
-        yield rows, encode_block(model, [texts[row] for row in rows], length, block)
+    """Yield rows of `texts` (b,) and their unit vectors (b, d), the longest texts first."""
+    for rows, length in plan_batches(model, texts, batch_size):
+        yield rows, encode_batch(model, list(map(texts.__getitem__, rows)), length, batch_size)
 
 
-def plan_blocks(model: Any, texts: Sequence[str], block: int) -> Iterator[tuple[NDArray[np.int64], int]]:
-    """Rows of `texts` (b,) that make a block, and how many tokens long each is made."""
-    tokens = lengths(model, texts)
+def plan_batches(
+    model: Any, texts: Sequence[str], batch_size: int
+) -> Iterator[tuple[NDArray[np.int64], int]]:
+    """Yield the rows of `texts` (b,) of each batch, and its length in tokens."""
+    tokens = token_lengths(model, texts)
+    # The longest first: a batch size that takes too much memory fails at once, not near the end
     for length in sorted(set(tokens.tolist()), reverse=True):
         rows = np.flatnonzero(tokens == length)
-        for start in range(0, len(rows), block):
-            yield rows[start : start + block], length
+        for start in range(0, len(rows), batch_size):
+            yield rows[start : start + batch_size], length
 
 
-def encode_block(model: Any, texts: list[str], length: int, block: int) -> Vectors:
-    """Unit vectors (b, d) of at most `block` texts of a length in tokens."""
-    return _encode(model, texts + texts[:1] * (block - len(texts)), length)[: len(texts)]
+def encode_batch(model: Any, texts: list[str], length: int, batch_size: int) -> Vectors:
+    """Return the unit vectors (b, d) of at most `batch_size` texts of a length in tokens."""
+    # Filled up with the first text: fewer rows would be another shape, and so other bits
+    return _encode_padded(model, texts + texts[:1] * (batch_size - len(texts)), length)[: len(texts)]
 
 
 @torch.inference_mode()
-def _encode(model: Any, texts: Sequence[str], length: int) -> Vectors:
+def _encode_padded(model: Any, texts: Sequence[str], length: int) -> Vectors:
     model.eval()
-    features = _features(model, texts, {"padding": "max_length", "max_length": length})
-    features = {
-        name: value.to(model.device) if torch.is_tensor(value) else value for name, value in features.items()
-    }
+    features = _tokenize_texts(model, texts, {"padding": "max_length", "max_length": length})
+    for name, value in features.items():
+        if torch.is_tensor(value):
+            features[name] = value.to(model.device)
     vectors: Vectors = normalize(model(features)["sentence_embedding"].float(), dim=1).cpu().numpy()
     return vectors
 
 
-def _features(model: Any, texts: Sequence[str], padding: dict[str, Any] | None = None) -> dict[str, Any]:
+def _tokenize_texts(
+    model: Any, texts: Sequence[str], padding: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    # Sentence-Transformers puts the default prompt before texts in `encode` only, not here
     prompt = model.prompts.get(model.default_prompt_name) if model.default_prompt_name else None
-    features: dict[str, Any] = model.preprocess(
-        list(texts), prompt=prompt, **({"processing_kwargs": {"text": padding}} if padding else {})
-    )
-    return features
+    options = {"processing_kwargs": {"text": padding}} if padding else {}
+    return dict(model.preprocess(list(texts), prompt=prompt, **options))

@@ -23,7 +23,7 @@ class TextEncoder:
     def load(cls, folder: Path) -> Self:
         """Load a Sentence-Transformers folder.
 
-        Raises LanguageError where it cannot be read.
+        Raises TextModelError where it cannot be read.
         """
         from transformers.utils import logging
 
@@ -36,7 +36,8 @@ class TextEncoder:
         return int(self.model.get_embedding_dimension())
 
     def encode(self, texts: Sequence[str], progress: bool = False, batch_size: int = 64) -> Vectors:
-        """Encode texts to unit rows (texts, d); longest first, so that a batch pads little."""
+        """Encode texts to unit rows (texts, d)."""
+        # Sentence-Transformers gives no array of d columns for no texts
         if not texts:
             return np.zeros((0, self.dimensions), dtype=np.float32)
         vectors = self.model.encode(
@@ -46,10 +47,11 @@ class TextEncoder:
 
 
 def open_model(name: str, **loading: Any) -> Any:
-    """Open a model by what `resolve` gave, a folder or a hub name; `loading` goes to the backbone's loader.
+    """Open a Sentence-Transformers model by its folder or its name on the hub.
 
-    Raises LanguageError naming the model where it cannot be read.
+    loading: arguments of the backbone's loader. Raises TextModelError where the model cannot be read.
     """
+    # Imported late: sentence_transformers takes seconds, and commands that encode nothing import this module
     import torch
     from sentence_transformers import SentenceTransformer
 
@@ -60,8 +62,9 @@ def open_model(name: str, **loading: Any) -> Any:
             local_files_only=Path(name).is_dir(),
             model_kwargs=loading,
         )
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as fault:
+    # A damaged folder raises any of these, depending on which of its files is damaged
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
         raise TextModelError(
-            f"The text model {name} cannot be read: {fault}. "
+            f"The text model {name} cannot be read: {error}. "
             "Name a folder, a pinned package's model or a model that the hub has in conf/text_model.yaml."
         ) from None

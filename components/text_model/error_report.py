@@ -1,6 +1,7 @@
-"""The worst queries as a page that people read: what was shown, how it was graded, and what was missed and why."""
+"""The worst queries as an HTML page: what was shown, how it was graded, and what was missed and why."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 
 import numpy as np
@@ -8,12 +9,22 @@ import pandas as pd
 
 from components.core.ranking_metrics import Floats, mean_ndcg
 
-WORST, SHOWN = 20, 5
+MAX_QUERIES, TOP_K = 20, 5
 STYLE = (
     "body{font:15px/1.5 system-ui;margin:2rem auto;max-width:60rem;padding:0 1rem}"
     "table{border-collapse:collapse;width:100%}td,th{padding:.2rem .6rem;text-align:left;border-bottom:1px solid #ddd}"
     "td.n{text-align:right;font-variant-numeric:tabular-nums}"
 )
+
+
+@dataclass(frozen=True)
+class QueryScores:
+    """Scores of the items (i,) for one query by the hybrid, by BM25 and by vectors, and the items' grades."""
+
+    hybrid: Floats
+    words: Floats
+    similarities: Floats
+    grades: Floats
 
 
 def worst_queries(
@@ -24,23 +35,28 @@ def worst_queries(
     similarities: Floats,
     grades: Floats,
 ) -> str:
-    """HTML of the queries with the least NDCG@10.
+    """Return HTML of the queries with the lowest NDCG@10.
 
     ranked, words, similarities: scores (q, i) of the hybrid, of BM25 and of vectors. grades: (q, i).
     """
     quality = [mean_ndcg(ranked[[query]], grades[[query]], 10) for query in range(len(texts))]
-    worst = np.argsort(quality, kind="stable")[:WORST]
+    # Stable here and below, so that queries and items of equal scores have the same order on every machine
+    worst = np.argsort(quality, kind="stable")[:MAX_QUERIES]
     sections = []
     for query in worst:
-        rows = np.argsort(-ranked[query], kind="stable")[:SHOWN]
-        shown = [
-            _row(titles[row], place, query, row, grades, words, similarities)
-            for place, row in enumerate(rows, 1)
-        ]
-        why = _why(query, titles, ranked, words, similarities, grades)
+        scores = QueryScores(
+            hybrid=ranked[query],
+            words=words[query],
+            similarities=similarities[query],
+            grades=grades[query],
+        )
+        best = np.argsort(-scores.hybrid, kind="stable")[:TOP_K]
+        table = "".join(_render_row(titles[row], place, row, scores) for place, row in enumerate(best, 1))
+        # Titles and queries are other people's text, so each is escaped
         sections.append(
-            f"<h2>{escape(texts[query])}</h2><p>NDCG@10 {quality[query]:.3f}. {escape(why)}</p>"
-            "<table><tr><th>shown<th>item<th>grade<th>words<th>cosine</tr>" + "".join(shown) + "</table>"
+            f"<h2>{escape(texts[query])}</h2>"
+            f"<p>NDCG@10 {quality[query]:.3f}. {escape(_explain_miss(titles, scores))}</p>"
+            f"<table><tr><th>shown<th>item<th>grade<th>words<th>cosine</tr>{table}</table>"
         )
     return (
         f"<!doctype html><meta charset=utf-8><title>Worst queries</title><style>{STYLE}</style>"
@@ -48,37 +64,30 @@ def worst_queries(
     )
 
 
-def _row(
-    title: str, place: int, query: int, row: int, grades: Floats, words: Floats, similarities: Floats
-) -> str:
-    numbers = f"{grades[query, row]:.0f}", f"{words[query, row]:.2f}", f"{similarities[query, row]:.2f}"
-    cells = "".join(f"<td class=n>{number}</td>" for number in numbers)
-    return f"<tr><td class=n>{place}</td><td>{escape(title)}</td>{cells}</tr>"
+def _render_row(title: str, place: int, row: int, scores: QueryScores) -> str:
+    return (
+        f"<tr><td class=n>{place}</td><td>{escape(title)}</td><td class=n>{scores.grades[row]:.0f}</td>"
+        f"<td class=n>{scores.words[row]:.2f}</td><td class=n>{scores.similarities[row]:.2f}</td></tr>"
+    )
 
 
-def _why(
-    query: int,
-    titles: Sequence[str],
-    ranked: Floats,
-    words: Floats,
-    similarities: Floats,
-    grades: Floats,
-) -> str:
-    """The best item that is not among the first ten, and its ranks."""
-    places = ranks(ranked[query])
-    missed = np.flatnonzero((grades[query] > 0) & (places > 10))
+def _explain_miss(titles: Sequence[str], scores: QueryScores) -> str:
+    """Name the best item that is not among the first ten, and its ranks."""
+    ranks = rank_items(scores.hybrid)
+    missed = np.flatnonzero((scores.grades > 0) & (ranks > 10))
     if not len(missed):
         return "All that fits is among the first ten, in another order."
-    best = missed[np.lexsort((places[missed], -grades[query, missed]))[0]]
-    by_words = (
-        "has none of the words" if words[query, best] <= 0 else f"is {ranks(words[query])[best]}. by words"
-    )
+    # The highest grade first; of equal grades the one that was nearest to being shown
+    best = missed[np.lexsort((ranks[missed], -scores.grades[missed]))[0]]
+    by_words = f"is {rank_items(scores.words)[best]}. by words"
+    if scores.words[best] <= 0:
+        by_words = "has none of the words"
     return (
-        f"{titles[best]} (grade {grades[query, best]:.0f}) comes {places[best]}.: "
-        f"it {by_words} and {ranks(similarities[query])[best]}. by vectors."
+        f"{titles[best]} (grade {scores.grades[best]:.0f}) comes {ranks[best]}.: "
+        f"it {by_words} and {rank_items(scores.similarities)[best]}. by vectors."
     )
 
 
-def ranks(scores: Floats) -> Floats:
-    """Places of items (i,) from 1; equal ones keep the items' order."""
+def rank_items(scores: Floats) -> Floats:
+    """Return the ranks of items (i,) from 1; items of equal scores keep their order."""
     return np.asarray(pd.Series(-scores).rank(method="first").to_numpy(dtype=np.int64))

@@ -1,4 +1,4 @@
-"""Content precision: how well BM25, SBERT and their hybrid find what people asked for, on queries never trained on."""
+"""Measure how well BM25, SBERT and their hybrid find what people asked for, on queries never trained on."""
 
 import json
 
@@ -8,71 +8,91 @@ import pandas as pd
 from components.catalogue.tables import read_items, read_judgements, read_queries
 from components.core.ranking_metrics import Floats, mean_ndcg, mean_recall, mean_reciprocal_rank
 from components.core.stage import Counts, Input, Output, stage
-from components.search.bm25 import BM25Index, hybrid
+from components.search.bm25 import BM25Index, fuse_scores
 from components.search.item_text import matched_texts
 from components.search.spelling import SpellingCorrector, correct_spelling
 from components.text_model.encoder import TextEncoder
 from components.text_model.error_report import worst_queries
 from components.text_model.settings import TextModelError, TextModelSettings
-from components.text_model.training_pairs import part_of
+from components.text_model.training_pairs import assign_part
 
 
 def judged_queries(queries: pd.DataFrame, judgements: pd.DataFrame, held_out_share: float) -> pd.DataFrame:
-    """Fitting judgements by people, one a row, with the part of their query."""
+    """Return people's judgements of fitting items, one a row, with the part of their query."""
     judged = judgements[judgements["grade"] > 0].merge(queries[["query_id", "text"]], on="query_id")
-    parts = [part_of(text, held_out_share) for text in judged["text"]]
+    parts = judged["text"].map(lambda text: assign_part(text, held_out_share))
     return judged.assign(part=parts)[["query_id", "text", "item_id", "grade", "part"]]
 
 
 def known_item_queries(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Titles as queries for the items that have them, grade 1, with their part."""
-    asked = pairs[pairs["kind"] == "title"]
+    """Return titles as queries for the items that have them, grade 1, with their part."""
+    titles = pairs[pairs["kind"] == "title"]
     return pd.DataFrame(
         {
-            "query_id": asked["anchor"],
-            "text": asked["anchor"],
-            "item_id": asked["item_id"],
+            "query_id": titles["anchor"],
+            "text": titles["anchor"],
+            "item_id": titles["item_id"],
             "grade": 1,
-            "part": asked["part"],
+            "part": titles["part"],
         }
     )
 
 
-def choose(queries: pd.DataFrame, part: str, most: int, seed: int) -> pd.DataFrame:
-    """At most `most` whole queries of a part, drawn with the seed."""
+def sample_queries(queries: pd.DataFrame, part: str, max_queries: int, seed: int) -> pd.DataFrame:
+    """Draw at most `max_queries` queries of a part, each with all of its judgements."""
     within = queries[queries["part"] == part]
+    # Sorted before they are drawn, so that the order of the table does not matter
     ids = np.sort(within["query_id"].unique().astype(str))
-    kept = np.random.default_rng(seed).permutation(ids)[:most]
-    return within[within["query_id"].isin(kept)]
+    drawn = np.random.default_rng(seed).permutation(ids)[:max_queries]
+    return within[within["query_id"].isin(drawn)]
 
 
 def grade_matrix(queries: pd.DataFrame, item_ids: pd.Series) -> tuple[list[str], Floats]:
-    """Texts of the queries and their grades, (q, i), 0 where nobody judged."""
-    row_of = {item: row for row, item in enumerate(item_ids)}
+    """Return the texts of the queries and their grades (q, i), 0 where nobody judged."""
     texts = queries.drop_duplicates("query_id").set_index("query_id")["text"]
-    place = {query: row for row, query in enumerate(texts.index)}
+    rows = texts.index.get_indexer(queries["query_id"])
+    columns = pd.Index(item_ids).get_indexer(queries["item_id"])
+    sold = columns >= 0  # -1 is a judged item that the catalogue does not have
     grades = np.zeros((len(texts), len(item_ids)), dtype=np.float32)
-    for query, item, grade in zip(queries["query_id"], queries["item_id"], queries["grade"], strict=True):
-        if item in row_of:
-            grades[place[query], row_of[item]] = grade
+    grades[rows[sold], columns[sold]] = queries["grade"].to_numpy()[sold]
     return list(texts), grades
 
 
 def choose_weight(lexical: Floats, similarities: Floats, grades: Floats, steps: int) -> float:
-    """BM25's share in the hybrid with the best NDCG@10; the smallest of equal ones."""
+    """Return BM25's share in the hybrid with the best NDCG@10; the smallest of equal ones."""
     weights = np.linspace(0, 1, steps + 1)
-    scored = [mean_ndcg(hybrid(lexical, similarities, float(weight)), grades, 10) for weight in weights]
+    scored = [mean_ndcg(fuse_scores(lexical, similarities, float(weight)), grades, 10) for weight in weights]
+    # Rounded, because sums in another order differ in the last bits and would pick among equal weights by chance
     return round(float(weights[int(np.argmax(np.round(scored, 9)))]), 6)
 
 
-def measure(name: str, scores: Floats, grades: Floats) -> dict[str, float]:
-    """The three measures of one ranking."""
-    figures = {
-        "ndcg_10": mean_ndcg(scores, grades, 10),
-        "recall_100": mean_recall(scores, grades, 100),
-        "mrr_10": mean_reciprocal_rank(scores, grades, 10),
+def measure_ranking(name: str, scores: Floats, grades: Floats) -> dict[str, float]:
+    """Return the three metrics of one ranking."""
+    return {
+        f"{name}_ndcg_10": round(mean_ndcg(scores, grades, 10), 6),
+        f"{name}_recall_100": round(mean_recall(scores, grades, 100), 6),
+        f"{name}_mrr_10": round(mean_reciprocal_rank(scores, grades, 10), 6),
     }
-    return {f"{name}_{figure}": round(value, 6) for figure, value in figures.items()}
+
+
+class QueryScorer:
+    """Scores the items for queries by BM25 and by vectors.
+
+    vectors: of the items, (i, d).
+    """
+
+    def __init__(self, items: pd.DataFrame, encoder: TextEncoder, vectors: Floats) -> None:
+        texts = matched_texts(items)
+        self.item_ids, self.encoder, self.vectors = items["item_id"], encoder, vectors
+        self.lexical, self.spelling = BM25Index.from_texts(texts), SpellingCorrector.from_texts(texts)
+
+    def score_queries(self, queries: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
+        """Return lexical scores, cosines and grades of queries, each (q, i)."""
+        asked, grades = grade_matrix(queries, self.item_ids)
+        # Corrected as the service corrects them: a typing error a query cost the vectors half of their NDCG
+        texts = [correct_spelling(text, self.spelling.find_corrections(text, self.lexical)) for text in asked]
+        similarities = self.encoder.encode(texts, progress=True) @ self.vectors.T
+        return np.stack(list(map(self.lexical.scores, texts))), similarities, grades
 
 
 @stage(TextModelSettings, tracked=True)
@@ -86,50 +106,34 @@ def main(
     report: Output,
     settings: TextModelSettings,
 ) -> Counts:
-    """Measure on test queries with a hybrid weight chosen on validation queries; write them, figures and the worst."""
+    """Choose the hybrid's weight on validation queries, measure on test queries, and write the worst of them."""
     import mlflow
 
     items = read_items(catalogue)
     judged = judged_queries(read_queries(catalogue), read_judgements(catalogue), settings.held_out_share)
-    made_up = judged.empty
-    asked = known_item_queries(pd.read_parquet(pairs)) if made_up else judged
-    validation = choose(asked, "validation", settings.validation_queries, settings.seed)
-    test = choose(asked, "test", settings.test_queries, settings.seed)
+    asked = known_item_queries(pd.read_parquet(pairs)) if judged.empty else judged
+    validation = sample_queries(asked, "validation", settings.validation_queries, settings.seed)
+    test = sample_queries(asked, "test", settings.test_queries, settings.seed)
     if validation.empty or test.empty:
         raise TextModelError(
             f"{catalogue}: {asked['query_id'].nunique()} queries leave none for validation or test. "
             "Add queries with judgements (without any, items), or raise held_out_share in conf/text_model.yaml."
         )
-    encoder = TextEncoder.load(model)
-    item_words = matched_texts(items)
-    lexical = BM25Index.build(item_words)
-    spelling = SpellingCorrector.from_texts(item_words)
-    vectors = np.load(item_vectors, allow_pickle=False)
-
-    def score(part: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
-        asked, grades = grade_matrix(part, items["item_id"])
-        texts = [correct_spelling(text, spelling.corrections(text, lexical)) for text in asked]
-        return (
-            np.stack([lexical.scores(text) for text in texts]),
-            encoder.encode(texts, progress=True) @ vectors.T,
-            grades,
-        )
-
-    weight = choose_weight(*score(validation), settings.hybrid_steps)
-    words, similarities, grades = score(test)
-    mixed = hybrid(words, similarities, weight)
-    figures: dict[str, float] = {
-        **measure("bm25", words, grades),
-        **measure("sbert", similarities, grades),
-        **measure("hybrid", mixed, grades),
+    scorer = QueryScorer(items, TextEncoder.load(model), np.load(item_vectors, allow_pickle=False))
+    weight = choose_weight(*scorer.score_queries(validation), settings.hybrid_steps)
+    words, similarities, grades = scorer.score_queries(test)
+    mixed = fuse_scores(words, similarities, weight)
+    figures = measure_ranking("bm25", words, grades) | measure_ranking("sbert", similarities, grades)
+    figures |= measure_ranking("hybrid", mixed, grades)
+    figures |= {
         "hybrid_weight": weight,
         "test_queries": len(grades),
-        "judged_by_people": int(not made_up),
+        "judged_by_people": int(not judged.empty),
     }
     test[["query_id", "text", "item_id", "grade"]].to_parquet(queries, index=False)
     metrics.write_text(json.dumps(figures, indent=2) + "\n")
-    texts = test.drop_duplicates("query_id")["text"].tolist()
-    page = worst_queries(texts, items["title"].tolist(), mixed, words, similarities, grades)
+    texts, titles = test.drop_duplicates("query_id")["text"].tolist(), items["title"].tolist()
+    page = worst_queries(texts, titles, ranked=mixed, words=words, similarities=similarities, grades=grades)
     report.write_text(page, encoding="utf-8")
     mlflow.log_text(page, "worst_queries.html")
     return figures

@@ -1,4 +1,4 @@
-"""Settings of the language room, read from `conf/text_model.yaml`."""
+"""Settings of the text model, read from `conf/text_model.yaml`."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -13,7 +13,7 @@ class TextModelError(TandemError):
 
 
 class TextModelSettings(Settings):
-    """How SBERT is finetuned and search is judged."""
+    """How SBERT is finetuned and search is evaluated."""
 
     conf_file = "text_model.yaml"
     old_file = "language.yaml"

@@ -1,7 +1,8 @@
-"""The training loop: the Trainer with checkpoints that a killed run goes on from, and the best weights kept."""
+"""The training loop: the Trainer with checkpoints from which a killed run goes on, keeping the best weights."""
 
 import shutil
 from collections.abc import Callable
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -19,37 +20,42 @@ from components.text_model.settings import TextModelError, TextModelSettings
 
 Figures = dict[str, float]
 History = list[dict[str, Any]]
-WEIGHTS, WHOLE, BEST = "trained.safetensors", "whole", "best.safetensors"
+WEIGHTS_FILE, COMPLETE_MARK, BEST_FILE = "trained.safetensors", "whole", "best.safetensors"
 
 
-def mean(figures: Figures) -> float:
-    """Mean over the kinds, 0 where there are none."""
+def mean_figure(figures: Figures) -> float:
+    """Return the mean over the kinds, 0 where there are none."""
+    # Rounded, so that the last bits do not decide which weights are best
     return round(sum(figures.values()) / max(len(figures), 1), 6)
 
 
 def save_trained(model: torch.nn.Module, file: Path) -> None:
     """Write the weights that are trained; the file appears once it is complete."""
-    trained = {
-        name: value.detach().contiguous() for name, value in model.named_parameters() if value.requires_grad
-    }
+    trained = {}
+    for name, value in model.named_parameters():
+        # Frozen weights are left out: with adapters they are nearly all of the model
+        if value.requires_grad:
+            trained[name] = value.detach().contiguous()
     with atomic_path(file) as part:
         save_file(trained, part)
 
 
 def load_trained(model: torch.nn.Module, file: Path) -> None:
-    """Take up what `save_trained` wrote."""
+    """Load what `save_trained` wrote into a model."""
+    # Not strict, because the file lacks the frozen weights
     model.load_state_dict(load_file(file), strict=False)
 
 
 class CheckpointingTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
-    """The Trainer, whose checkpoints hold only what is trained, and which ends where the loss is no number."""
+    """The Trainer, with checkpoints of the trained weights alone, and an error where the loss is not a number."""
 
     def training_step(self, *args: Any, **others: Any) -> torch.Tensor:
-        """Learn from a batch and give its loss.
+        """Learn from a batch and return its loss.
 
-        Raises LanguageError naming the step if the loss is no number.
+        Raises TextModelError naming the step where the loss is not a number.
         """
         value: torch.Tensor = super().training_step(*args, **others)
+        # At once, because every later step would train on weights that are no numbers
         if not torch.isfinite(value):
             raise TextModelError(
                 f"SBERT, step {self.state.global_step}: the loss is {value.item()}. "
@@ -61,27 +67,27 @@ class CheckpointingTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
         if not self.args.should_save:  # the Trainer calls it in every process
             return
         Path(output_dir).mkdir(parents=True, exist_ok=True)
-        save_trained(self.model, Path(output_dir) / WEIGHTS)
+        save_trained(self.model, Path(output_dir) / WEIGHTS_FILE)
 
     def _load_from_checkpoint(self, checkpoint_path: str) -> None:
-        load_trained(self.model, Path(checkpoint_path) / WEIGHTS)
+        load_trained(self.model, Path(checkpoint_path) / WEIGHTS_FILE)
 
 
 class PairsValidation(SentenceEvaluator):  # type: ignore[misc]
     """The figures of held-out pairs, as the Trainer asks for them."""
 
-    def __init__(self, judge: Callable[[Any], Figures]) -> None:
+    def __init__(self, validate: Callable[[Any], Figures]) -> None:
         super().__init__()
-        self.judge = judge
+        self.validate = validate
 
     def __call__(self, model: Any, **others: Any) -> Figures:
-        """Figures a kind, and their mean."""
-        figures = self.judge(model)
-        return figures | {"mean": mean(figures)}
+        """Return the figure of each kind, and their mean."""
+        figures = self.validate(model)
+        return figures | {"mean": mean_figure(figures)}
 
 
 class BestWeightsCallback(TrainerCallback):  # type: ignore[misc]
-    """Marks whole checkpoints, keeps the best weights, and ends a training that no longer gains."""
+    """Marks complete checkpoints, keeps the best weights, and ends a training that no longer gains."""
 
     def __init__(self, work: Path, before: float, patience: int) -> None:
         self.work, self.before, self.patience = work, before, patience
@@ -90,55 +96,65 @@ class BestWeightsCallback(TrainerCallback):  # type: ignore[misc]
         """Keep weights that are the best so far; stop once no more is gained."""
         since_best = validations_since_best(state.log_history, self.before)
         if since_best == 0 and args.should_save:
-            save_trained(model, self.work / BEST)
+            save_trained(model, self.work / BEST_FILE)
         control.should_training_stop |= since_best >= self.patience
 
     def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """Mark the checkpoint that was just written as whole, then drop the earlier ones."""
+        """Mark the checkpoint that was just written as complete, then drop the earlier ones."""
         if args.should_save:
             newest = self.work / f"checkpoint-{state.global_step}"
-            (newest / WHOLE).touch()
+            # In this order: a kill between the two leaves two checkpoints and never none
+            (newest / COMPLETE_MARK).touch()
             for older in self.work.glob("checkpoint-*"):
                 if older != newest:
                     shutil.rmtree(older)
 
 
-def validated(history: History, before: float) -> list[float]:
-    """The mean figure before training and at each validation."""
-    return [before, *(entry["eval_mean"] for entry in history if "eval_mean" in entry)]
+def _filter_validations(history: History) -> History:
+    return [entry for entry in history if "eval_mean" in entry]
+
+
+def validation_curve(history: History, before: float) -> list[float]:
+    """Return the mean figure before training and at each validation."""
+    return [before, *map(itemgetter("eval_mean"), _filter_validations(history))]
 
 
 def validations_since_best(history: History, before: float) -> int:
-    """How many validations came after the first of the best figure; the figure before training is one too."""
-    figures = validated(history, before)
+    """Count the validations after the first with the best figure; the one before training counts too."""
+    figures = validation_curve(history, before)
     return len(figures) - 1 - figures.index(max(figures))
 
 
 def last_checkpoint(work: Path) -> Path | None:
-    """The newest whole checkpoint, if there is one; others are dropped."""
-    whole = []
+    """Return the newest complete checkpoint, if there is one; others are dropped."""
+    complete = []
     for checkpoint in work.glob("checkpoint-*"):
-        if (checkpoint / WHOLE).is_file():
-            whole.append(checkpoint)
+        if (checkpoint / COMPLETE_MARK).is_file():
+            complete.append(checkpoint)
         else:
             shutil.rmtree(checkpoint)
-    return max(whole, key=lambda checkpoint: int(checkpoint.name.split("-")[1]), default=None)
+    # By number, because checkpoint-9 comes after checkpoint-10 by name
+    return max(complete, key=lambda checkpoint: int(checkpoint.name.split("-")[1]), default=None)
 
 
-def arguments(work: Path, settings: TextModelSettings) -> SentenceTransformerTrainingArguments:
-    """What the Trainer is told."""
-    cuda = torch.cuda.is_available()
+def training_arguments(work: Path, settings: TextModelSettings) -> SentenceTransformerTrainingArguments:
+    """Return the Trainer's arguments."""
+    cuda, processes = torch.cuda.is_available(), count_processes()
+    backend = "nccl" if cuda else "gloo"
     return SentenceTransformerTrainingArguments(
         output_dir=str(work),
         max_steps=settings.maximum_steps,
-        per_device_train_batch_size=max(1, settings.batch_size // count_processes()),
+        # The Trainer counts a process's batch; the settings count the batch of all
+        per_device_train_batch_size=max(1, settings.batch_size // processes),
         learning_rate=settings.learning_rate,
         warmup_steps=max(1, settings.maximum_steps // 10),
+        # A text that stands twice in a batch would be its own negative
         batch_sampler=BatchSamplers.NO_DUPLICATES,
+        # QLoRA's paged optimiser (Dettmers et al., 2023) needs a GPU
         optim="paged_adamw_8bit" if cuda and settings.method == "qlora" else "adamw_torch",
         bf16=cuda,
         use_cpu=not cuda,
-        ddp_backend=("nccl" if cuda else "gloo") if count_processes() > 1 else None,
+        ddp_backend=backend if processes > 1 else None,
         seed=settings.seed,
         logging_steps=1,
         eval_strategy="steps",
@@ -148,16 +164,16 @@ def arguments(work: Path, settings: TextModelSettings) -> SentenceTransformerTra
     )
 
 
-def train(
+def train_model(
     model: Any,
     pairs: pd.DataFrame,
     loss: torch.nn.Module,
-    judge: Callable[[Any], Figures],
+    validate: Callable[[Any], Figures],
     before: Figures,
     work: Path,
     settings: TextModelSettings,
 ) -> History:
-    """Train in place, from the last checkpoint in `work` on if there is one; the best weights are left there.
+    """Train in place, from the last checkpoint in `work` on if there is one; leave the best weights there.
 
     pairs: anchor, positive and, with hard negatives, negative.
     before: the figures without training, which weights have to beat to be kept.
@@ -168,30 +184,36 @@ def train(
     checkpoint = last_checkpoint(work)
     if checkpoint:
         state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
-        gained = validations_since_best(state.log_history, mean(before)) < settings.patience
+        gained = validations_since_best(state.log_history, mean_figure(before)) < settings.patience
+        # A run that was killed after its last step had ended: going on would train it further than another run
         if state.global_step >= settings.maximum_steps or not gained:
             return state.log_history
     trainer = CheckpointingTrainer(
         model,
-        arguments(work, settings),
+        training_arguments(work, settings),
         train_dataset=Dataset.from_pandas(pairs, preserve_index=False),
         loss=loss,
-        evaluator=PairsValidation(judge),
-        callbacks=[BestWeightsCallback(work, mean(before), settings.patience)],
+        evaluator=PairsValidation(validate),
+        callbacks=[BestWeightsCallback(work, mean_figure(before), settings.patience)],
     )
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     return trainer.state.log_history
 
 
 def best_figures(history: History) -> Figures:
-    """The figures a kind of the best validation."""
-    best = max((entry for entry in history if "eval_mean" in entry), key=lambda entry: entry["eval_mean"])
-    timing = {"mean", "runtime", "samples_per_second", "steps_per_second"}
-    told = {name.removeprefix("eval_"): value for name, value in best.items() if name.startswith("eval_")}
-    return {kind: value for kind, value in told.items() if kind not in timing}
+    """Return the figures of the best validation by kind."""
+    best = max(_filter_validations(history), key=itemgetter("eval_mean"))
+    # The Trainer adds its timing under the same prefix
+    others = {"mean", "runtime", "samples_per_second", "steps_per_second"}
+    figures = {}
+    for name, value in best.items():
+        kind = name.removeprefix("eval_")
+        if name != kind and kind not in others:
+            figures[kind] = value
+    return figures
 
 
-def losses(history: History) -> pd.DataFrame:
-    """The loss of each step."""
-    told = [{"step": entry["step"], "loss": round(entry["loss"], 6)} for entry in history if "loss" in entry]
-    return pd.DataFrame(told, columns=["step", "loss"])
+def loss_table(history: History) -> pd.DataFrame:
+    """Return the loss of each step: step, loss."""
+    steps = [{"step": entry["step"], "loss": round(entry["loss"], 6)} for entry in history if "loss" in entry]
+    return pd.DataFrame(steps, columns=["step", "loss"])

@@ -17,79 +17,102 @@ from components.core.compute import LAPTOP, ComputeSettings
 from components.core.content_cache import Arrays
 from components.core.content_hash import hash_paths
 from components.core.stage import Counts, Input, Output, stage
-from components.video.decode import Frames, clips
+from components.video.decode import Frames, decode_clips
 from components.video.feature_cache import FeatureCache, FilmInput
-from components.video.hdf5_store import films_of, write_film
-from components.video.networks.clip_network import ClipNetwork, find_network, model_of, open_network
+from components.video.hdf5_store import films_from_shots, write_film
+from components.video.networks.clip_network import ClipNetwork, find_network, open_network, read_model_name
 from components.video.settings import VideoError, VideoSettings
-from components.video.worker_pool import Describe, Tell, describe_films
+from components.video.worker_pool import DescribeFilm, ReportProgress, describe_films
 
-SMALLER, QUALITY = 2, 75
-CODE = (
+THUMBNAIL_DIVISOR, JPEG_QUALITY = 2, 75
+# A change of one of these makes the arrays in the cache anew
+CACHED_MODULES = (
     "components.video.clip_features",
     "components.video.decode",
     "components.video.networks.i3d",
     "components.video.networks.clip_network",
-)  # what the arrays in the cache depend on
+)
 
 
 def clip_frames(start: int, end: int, length: int, count: int) -> list[list[int]]:
-    """Frame numbers of clips spread evenly over a shot [start, end); a shot shorter than a clip stays at its end."""
+    """Return the frame numbers of clips spread evenly over a shot [start, end).
+
+    A shot shorter than a clip repeats its last frame.
+    """
     free = max(end - start - length, 0)
-    begins = [start + round(free * (n + 0.5) / count) for n in range(count)]
-    return [[min(begin + n, end - 1) for n in range(length)] for begin in begins]
+    clips = []
+    for number in range(count):
+        begin = start + round(free * (number + 0.5) / count)
+        # A frame of the next shot would describe another scene
+        clips.append(np.minimum(np.arange(begin, begin + length), end - 1).tolist())
+    return clips
 
 
-def thumbnail(frame: Frames) -> bytes:
-    """A frame (224, 224, 3) as a JPEG of half its sides."""
-    side = len(frame) // SMALLER
-    small = frame.reshape(side, SMALLER, side, SMALLER, 3).mean(axis=(1, 3)).astype(np.uint8)
+def encode_thumbnail(frame: Frames) -> bytes:
+    """Return a frame (224, 224, 3) as a JPEG of half its sides."""
+    side = len(frame) // THUMBNAIL_DIVISOR
+    blocks = frame.reshape(side, THUMBNAIL_DIVISOR, side, THUMBNAIL_DIVISOR, 3)
     file = BytesIO()
-    Image.fromarray(small).save(file, "JPEG", quality=QUALITY)
+    Image.fromarray(blocks.mean(axis=(1, 3)).astype(np.uint8)).save(file, "JPEG", quality=JPEG_QUALITY)
     return file.getvalue()
 
 
-def side_by_side(pictures: list[bytes]) -> NDArray[np.uint8]:
-    """Pictures as rows of bytes (c, longest), with zeros behind."""
-    longest = max(map(len, pictures))
-    return np.stack([np.frombuffer(picture.ljust(longest, b"\0"), dtype=np.uint8) for picture in pictures])
+def stack_thumbnails(thumbnails: list[bytes]) -> NDArray[np.uint8]:
+    """Return thumbnails as rows of bytes (c, longest), with zeros behind."""
+    # HDF5 compresses a rectangle of bytes, not values of differing length; JPEG readers ignore what is behind
+    longest = max(map(len, thumbnails))
+    rows = b"".join([thumbnail.ljust(longest, b"\0") for thumbnail in thumbnails])
+    return np.frombuffer(rows, dtype=np.uint8).reshape(-1, longest)
 
 
-def describe(network: ClipNetwork, settings: VideoSettings, film: FilmInput, tell: Tell) -> Arrays:
-    """Clips (c, d) of a film's shots, the shot of each (c,), where it begins in seconds (c,) and its middle frame."""
+def describe_film(
+    network: ClipNetwork, settings: VideoSettings, film: FilmInput, report_progress: ReportProgress
+) -> Arrays:
+    """Describe the clips of a film's shots.
+
+    Returns their features (c, d), the shot of each (c,), the second at which it begins (c,) and its middle frame.
+    Raises VideoError where fewer clips come than are wanted.
+    """
     wanted, owners, seconds = list[list[int]](), list[int](), list[float]()
     for shot, (start, end, start_seconds, end_seconds) in enumerate(film.shots):
-        own = clip_frames(start, end, settings.clip_frames, settings.clips_per_shot)
-        pace = (end_seconds - start_seconds) / (end - start)
-        wanted += own
-        owners += [shot] * len(own)
-        seconds += [start_seconds + (clip[0] - start) * pace for clip in own]
-    vectors, pictures = list[NDArray[np.float32]](), list[bytes]()
-    found = clips(Path(film.path), wanted, film.frames, settings.decode_seconds / 2, tell)
-    told = _telling(found, seconds, tell)
-    while together := list(islice(told, network.at_once)):
-        vectors.append(network.features(torch.from_numpy(np.stack(together))).cpu().numpy())
-        pictures += [thumbnail(clip[len(clip) // 2]) for clip in together]
-    if len(pictures) < len(wanted):
-        raise VideoError(f"{film.path} gave {len(pictures)} of {len(wanted)} clips. Encode it again.")
+        frame_seconds = (end_seconds - start_seconds) / (end - start)
+        for clip in clip_frames(start, end, length=settings.clip_frames, count=settings.clips_per_shot):
+            wanted.append(clip)
+            owners.append(shot)
+            seconds.append(start_seconds + (clip[0] - start) * frame_seconds)
+    vectors, thumbnails = list[NDArray[np.float32]](), list[bytes]()
+    # Half the time limit, so that PyAV can still report progress after decord has hung
+    patience = settings.decode_seconds / 2
+    decoded = decode_clips(
+        Path(film.path), wanted, frames=film.frames, seconds=patience, report_progress=report_progress
+    )
+    clips = _report_clips(decoded, seconds, report_progress=report_progress)
+    while batch := list(islice(clips, network.batch_size)):
+        vectors.append(network.extract_features(torch.from_numpy(np.stack(batch))).cpu().numpy())
+        thumbnails += [encode_thumbnail(frames[len(frames) // 2]) for frames in batch]
+    # A decoder that ends early raises nothing, and the arrays would differ in length
+    if len(thumbnails) < len(wanted):
+        raise VideoError(f"{film.path} gave {len(thumbnails)} of {len(wanted)} clips. Encode it again.")
     return {
         "clip_features": np.concatenate(vectors),
         "clip_shot": np.array(owners, dtype=np.int64),
         "clip_start_seconds": np.array(seconds, dtype=np.float64),
-        "thumbnails": side_by_side(pictures),
+        "thumbnails": stack_thumbnails(thumbnails),
     }
 
 
-def _telling(found: Iterator[Frames], seconds: list[float], tell: Tell) -> Iterator[Frames]:
-    """Clips as they come, each told of by its second."""
-    for clip, second in zip(found, seconds, strict=False):
-        tell(second)
+def _report_clips(
+    clips: Iterator[Frames], seconds: list[float], report_progress: ReportProgress
+) -> Iterator[Frames]:
+    """Yield clips as they come, and report the second of each."""
+    for clip, second in zip(clips, seconds, strict=False):
+        report_progress(second)
         yield clip
 
 
-def prepare(weights: Path, settings: VideoSettings) -> Describe:
-    """Open the network of a process."""
-    return partial(describe, open_network(weights, settings.clip_frames), settings)
+def load_describer(weights: Path, settings: VideoSettings) -> DescribeFilm:
+    """Load the network, and return the function that describes clips with it."""
+    return partial(describe_film, open_network(weights, settings.clip_frames), settings)
 
 
 @stage(VideoSettings)
@@ -102,23 +125,20 @@ def main(
     compute: ComputeSettings = LAPTOP,
 ) -> Counts:
     """Write the described clips of every film."""
-    films = films_of(pd.read_parquet(shots))
+    films = films_from_shots(pd.read_parquet(shots))
     folder = find_network(settings.clip_network, weights) if films else weights
     weights_sha256 = hash_paths([folder]) if films else ""
+    keys = ["clip_frames", "clips_per_shot"]
     cache = FeatureCache.open(
-        parts / "clip_features",
-        modules=CODE,
-        settings=settings,
-        keys=["clip_frames", "clips_per_shot"],
-        weights=weights_sha256,
+        parts / "clip_features", modules=CACHED_MODULES, settings=settings, keys=keys, weights=weights_sha256
     )
-    total = 0
+    n_clips = 0
     with h5py.File(clip_features, "w") as file:
-        file.attrs.update(model=model_of(folder), weights_sha256=weights_sha256)
-        network = partial(prepare, folder, settings)
-        for film, answer in describe_films(films, network, cache, settings, compute):
-            total += len(write_film(file, film, answer).get("clip_shot", ()))
-    return {"films": len(films), "clips": total}
+        file.attrs.update(model=read_model_name(folder), weights_sha256=weights_sha256)
+        prepare = partial(load_describer, folder, settings)
+        for film, result in describe_films(films, prepare, cache=cache, settings=settings, compute=compute):
+            n_clips += len(write_film(file, film, result).get("clip_shot", ()))
+    return {"films": len(films), "clips": n_clips}
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""Frames and sound of a film, streamed by PyAV; single clips by decord where it can be trusted."""
+"""Decoding of films: frames and sound are streamed by PyAV, single clips are read by decord where it is reliable."""
 
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -16,208 +17,224 @@ from components.video.settings import VideoError
 
 Frames = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-RATE = 16_000
-SIDE, CROP = 256, 224
-SLACK_FRAMES, SLACK_SHARE = 2, 0.02
+SAMPLE_RATE = 16_000  # Hz: the speaker network was trained on sound at this rate
+SHORTER_SIDE, CROP_SIDE = 256, 224  # the scaling and the crop that I3D was evaluated with
+# A container's length may be that of its sound, and the last frame begins before the end: whole films fall short too.
+# No measurement of these amounts is on record.
+MAX_MISSING_FRAMES, MAX_MISSING_SHARE, MAX_MISSING_SECONDS = 2, 0.02, 1
 
 
 @dataclass(frozen=True)
 class FilmProperties:
-    """What a film's container promises; `frames` is 0 and `seconds` is 0 where it does not say."""
+    """What a film's container promises; `frames` and `seconds` are 0 where it does not say."""
 
     fps: float
     frames: int
     seconds: float
 
 
-def probe(path: Path) -> FilmProperties:
-    """Read a film's container.
+def probe_film(path: Path) -> FilmProperties:
+    """Read the properties of a film from its container.
 
-    Raises VideoError where it is no film, or says no frame rate.
+    Raises VideoError where the file is not a film or states no frame rate.
     """
     try:
-        with _open(path) as film:
+        with _open_film(path) as film:
             if not film.streams.video:
                 raise VideoError(f"{path} holds no pictures. Give a film.")
-            return _promise(film)
-    except (av.FFmpegError, OSError) as fault:
-        raise VideoError(f"{path} is not a film that can be read ({fault.strerror}). Replace it.") from None
+            return _read_properties(film)
+    except (av.FFmpegError, OSError) as error:
+        raise VideoError(f"{path} is not a film that can be read ({error.strerror}). Replace it.") from None
 
 
-def _open(path: Path) -> Any:
+def _open_film(path: Path) -> Any:
+    # Titles in Latin-1 raise UnicodeDecodeError otherwise, and the film would be lost for its title
     return av.open(str(path), metadata_errors="replace")
 
 
-def _promise(film: Any) -> FilmProperties:
-    """Frames are counted without those that an edit list hides; the length is then that of the edit."""
+def _read_properties(film: Any) -> FilmProperties:
+    """Return the properties of an open film, without the frames that an edit list hides."""
     stream = film.streams.video[0]
     fps = float(stream.average_rate or stream.guessed_rate or 0)
     if fps <= 0:
-        raise VideoError(f"{film.name} says no frame rate. Encode it again.")
+        raise VideoError(f"{film.name} states no frame rate. Encode it again.")
     if stream.duration is not None:
         seconds = float(stream.duration * stream.time_base)
     elif "DURATION" in stream.metadata:
+        # Matroska has the length of a stream in a tag alone; that of the container may be the sound's
         hours, minutes, rest = stream.metadata["DURATION"].split(":")
         seconds = int(hours) * 3600 + int(minutes) * 60 + float(rest)
     else:
         seconds = (film.duration or 0) / av.time_base
-    return FilmProperties(fps, min(stream.frames, round(seconds * fps)), seconds)
+    # The index counts hidden frames too, while the length is that of the edit
+    return FilmProperties(fps, min(stream.frames, round(seconds * fps)), seconds=seconds)
 
 
-def _decode(path: Path, kind: str) -> Iterator[tuple[float | None, Any]]:
-    """Every frame of the first stream of a kind, with its second since the film's beginning where it has one.
+def decode_stream(path: Path, kind: str) -> Iterator[tuple[float | None, Any]]:
+    """Yield every frame of the first stream of a kind ("video" or "audio").
 
+    Each comes with its second since the film's beginning, or None where it has no time.
     Raises VideoError where decoding breaks off or a frame is damaged.
     """
     count = 0
     try:
-        with _open(path) as film:
+        with _open_film(path) as film:
             begin = (film.start_time or 0) / av.time_base
             stream = getattr(film.streams, kind)[0]
             stream.codec_context.thread_count = 1
             for frame in film.decode(stream):
+                # FFmpeg conceals damage and goes on, so a bad frame must be refused here
                 if frame.is_corrupt:
                     raise VideoError(f"{path}: {kind} frame {count} is damaged. Replace it by a whole file.")
                 yield None if frame.time is None else frame.time - begin, frame
                 count += 1
-    except av.FFmpegError as fault:
+    except av.FFmpegError as error:
         raise VideoError(
-            f"{path}: {kind} breaks off after frame {count} ({fault.strerror}). Replace it by a whole file."
+            f"{path}: {kind} breaks off after frame {count} ({error.strerror}). Replace it by a whole file."
         ) from None
 
 
-def small_frames(path: Path, width: int, height: int) -> Iterator[tuple[float, Frames]]:
-    """Second and pixels (height, width, 3) of every frame in order.
+def decode_small_frames(path: Path, width: int, height: int) -> Iterator[tuple[float, Frames]]:
+    """Yield the second and the pixels (height, width, 3) of every frame in order.
 
     Raises VideoError where a frame cannot be decoded or the container promised more.
     """
-    promised, count, seconds = probe(path), 0, 0.0
-    for second, frame in _decode(path, "video"):
+    promised, count, seconds = probe_film(path), 0, 0.0
+    for second, frame in decode_stream(path, "video"):
+        # A raw stream (.h264) has no times, so the frame rate gives them
         seconds = count / promised.fps if second is None else second
         count += 1
-        yield (
-            seconds,
-            np.asarray(frame.to_ndarray(format="rgb24", width=width, height=height), dtype=np.uint8),
-        )
-    if promised.frames and count < promised.frames - SLACK_FRAMES:
+        yield seconds, np.asarray(frame.to_ndarray(format="rgb24", width=width, height=height), np.uint8)
+    # Truncated Matroska decodes without an error up to its end: only the promise tells
+    if promised.frames and count < promised.frames - MAX_MISSING_FRAMES:
         raise VideoError(f"{path} holds {count} of {promised.frames} frames. Replace it by a whole file.")
-    if count == 0 or seconds < promised.seconds * (1 - SLACK_SHARE) - 1:
+    if count == 0 or seconds < promised.seconds * (1 - MAX_MISSING_SHARE) - MAX_MISSING_SECONDS:
         raise VideoError(
             f"{path} ends at {seconds:.1f} of {promised.seconds:.1f} s. Replace it by a whole file."
         )
 
 
-def sound(path: Path) -> Iterator[tuple[float, Floats]]:
-    """Seconds and mono samples at 16 kHz of the first audio stream in blocks of a second; nothing where there is none.
+def decode_sound(path: Path) -> Iterator[tuple[float, Floats]]:
+    """Yield the first audio stream in blocks of about a second: its second, and mono samples at 16 kHz.
 
-    Raises VideoError where it cannot be decoded.
+    Yields nothing where the film has no sound. Raises VideoError where the sound cannot be decoded.
     """
-    with _open(path) as film:
+    with _open_film(path) as film:
         if not film.streams.audio:
             return
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
-    begin, parts, given = 0.0, list[Floats](), 0
-    for second, frame in _decode(path, "audio"):
-        begin = begin if given or parts else second or 0.0
-        parts += [part.to_ndarray()[0] for part in resampler.resample(frame)]
-        if sum(map(len, parts)) >= RATE:
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+    begin, parts, n_yielded = 0.0, list[Floats](), 0
+    for second, frame in decode_stream(path, "audio"):
+        # Later blocks follow in samples, so gaps in the stream are closed
+        begin = begin if n_yielded or parts else second or 0.0
+        for part in resampler.resample(frame):
+            parts.append(part.to_ndarray()[0])
+        if sum(map(len, parts)) >= SAMPLE_RATE:
             block = np.concatenate(parts)
-            yield begin + given / RATE, block
-            parts, given = [], given + len(block)
-    parts += [part.to_ndarray()[0] for part in resampler.resample(None)] if given or parts else []
+            yield begin + n_yielded / SAMPLE_RATE, block
+            parts, n_yielded = [], n_yielded + len(block)
+    for part in resampler.resample(None):
+        parts.append(part.to_ndarray()[0])
     if parts:
-        yield begin + given / RATE, np.concatenate(parts)
+        yield begin + n_yielded / SAMPLE_RATE, np.concatenate(parts)
 
 
-def clips(
+def decode_clips(
     path: Path,
     wanted: list[list[int]],
     frames: int,
     seconds: float,
-    tell: Callable[[float], None] = lambda _: None,
+    report_progress: Callable[[float], None] = lambda _: None,
 ) -> Iterator[Frames]:
-    """Clips (f, 224, 224, 3) of the wanted frame numbers, whose first ones ascend.
+    """Yield clips (f, 224, 224, 3) of the wanted frame numbers, whose first ones ascend.
 
-    frames: how many the whole film has; decord, which finds single clips faster, is believed only where it counts
-    as many. Where it counts otherwise, fails or takes more than the given seconds for one clip, PyAV reads on, and
-    tells the second that it is at.
+    decord finds single clips faster. PyAV takes over where decord counts other than `frames`, the number of frames
+    of the whole film, where it fails, or where one clip takes it more than `seconds`; PyAV then reports its progress.
     """
     done = 0
     try:
-        for clip in clips_by_decord(path, wanted, frames, seconds):
+        for clip in decode_clips_by_decord(path, wanted, frames, seconds):
             yield clip
             done += 1
-    except VideoError as fault:
-        logging.getLogger(__name__).warning("%s PyAV reads on.", fault)
-        yield from clips_by_pyav(path, wanted[done:], tell)
+    except VideoError as error:
+        logging.getLogger(__name__).warning("%s PyAV reads on.", error)
+        yield from decode_clips_by_pyav(path, wanted[done:], report_progress)
 
 
-def clips_by_pyav(
-    path: Path, wanted: list[list[int]], tell: Callable[[float], None] = lambda _: None
+def decode_clips_by_pyav(
+    path: Path, wanted: list[list[int]], report_progress: Callable[[float], None] = lambda _: None
 ) -> Iterator[Frames]:
-    """Clips from one pass over all frames, of which no more are held than the next clips need."""
-    numbers, held, following = {number for clip in wanted for number in clip}, dict[int, Frames](), 0
-    for number, (second, frame) in enumerate(_decode(path, "video")):
-        tell(second or 0.0)
+    """Yield clips from one pass over all frames, of which only those that later clips need are in memory."""
+    numbers, pending, n_yielded = set(chain.from_iterable(wanted)), dict[int, Frames](), 0
+    for number, (second, frame) in enumerate(decode_stream(path, "video")):
+        report_progress(second or 0.0)
         if number in numbers:
-            held[number] = _upright(frame)
-        while following < len(wanted) and max(wanted[following]) <= number:
-            yield np.stack([held[wanted_number] for wanted_number in wanted[following]])
-            following += 1
-        if following == len(wanted):
+            pending[number] = _crop_frame(frame)
+        while n_yielded < len(wanted) and max(wanted[n_yielded]) <= number:
+            yield np.stack([pending[wanted_number] for wanted_number in wanted[n_yielded]])
+            n_yielded += 1
+        if n_yielded == len(wanted):
             return
-        held = {kept: frame for kept, frame in held.items() if kept >= min(wanted[following])}
+        # Clips of one shot may overlap, so frames go only once no later clip begins before them
+        for passed in [old for old in pending if old < min(wanted[n_yielded])]:
+            del pending[passed]
 
 
-def clips_by_decord(path: Path, wanted: list[list[int]], frames: int, seconds: float) -> Iterator[Frames]:
-    """Clips from decord, in a child process that can be ended.
+def decode_clips_by_decord(
+    path: Path, wanted: list[list[int]], frames: int, seconds: float
+) -> Iterator[Frames]:
+    """Yield clips from decord, which runs in a child process because it can hang.
 
-    Raises VideoError where it counts other than `frames`, fails, or is not done with a clip in time.
+    Raises VideoError where it counts other than `frames`, fails, or takes longer than `seconds` for a clip.
     """
-    child = ChildProcess(_send_clips, str(path), wanted, frames)
+    child = ChildProcess(send_clips, str(path), wanted, frames)
     try:
         for _ in wanted:
-            answer: Frames | str = child.answer(seconds)
-            if isinstance(answer, str):
-                raise VideoError(f"{path}: {answer}.")
-            yield answer
+            clip: Frames | str = child.receive(seconds)
+            if isinstance(clip, str):
+                raise VideoError(f"{path}: {clip}.")
+            yield clip
     except TimeoutError:
         raise VideoError(f"{path}: decord gave nothing in {seconds:g} s and was ended.") from None
     except EOFError:
         raise VideoError(f"{path}: decord crashed.") from None
     finally:
-        child.end()
+        child.kill()
 
 
-def _send_clips(pipe: Connection, path: str, wanted: list[list[int]], frames: int) -> None:
+def send_clips(pipe: Connection, path: str, wanted: list[list[int]], frames: int) -> None:
+    """Send clips read by decord through a pipe, or one sentence on why there are none."""
     import decord
 
     try:
         height, width = decord.VideoReader(path, num_threads=1)[0].shape[:2]
-        width, height = _scaled(width, height)
+        width, height = _scale_size(width, height)
         film = decord.VideoReader(path, num_threads=1, width=width, height=height)
+        # decord ignores edit lists: other counts mean that its frame numbers are not ours
         if len(film) != frames:
             pipe.send(f"decord counts {len(film)} of {frames} frames")
             return
         for clip in wanted:
-            pipe.send(_centre(film.get_batch(clip).asnumpy()))
-    except Exception as fault:
-        pipe.send(f"decord fails ({str(fault).splitlines()[0]})")
+            pipe.send(_crop_centre(film.get_batch(clip).asnumpy()))
+    except Exception as error:  # its errors have no base class; the lines after the first are a C++ stack
+        pipe.send(f"decord fails ({str(error).splitlines()[0]})")
 
 
-def _scaled(width: int, height: int) -> tuple[int, int]:
-    """Width and height whose shorter one is 256."""
-    return round(width * SIDE / min(width, height)), round(height * SIDE / min(width, height))
+def _scale_size(width: int, height: int) -> tuple[int, int]:
+    """Return width and height scaled so that the shorter one is 256."""
+    shorter = min(width, height)
+    return round(width * SHORTER_SIDE / shorter), round(height * SHORTER_SIDE / shorter)
 
 
-def _centre(frames: Frames) -> Frames:
-    """The middle square of frames (..., h, w, 3)."""
-    top, left = (frames.shape[-3] - CROP) // 2, (frames.shape[-2] - CROP) // 2
-    return np.ascontiguousarray(frames[..., top : top + CROP, left : left + CROP, :])
+def _crop_centre(frames: Frames) -> Frames:
+    """Return the square in the middle of frames (..., h, w, 3)."""
+    top, left = (frames.shape[-3] - CROP_SIDE) // 2, (frames.shape[-2] - CROP_SIDE) // 2
+    return np.ascontiguousarray(frames[..., top : top + CROP_SIDE, left : left + CROP_SIDE, :])
 
 
-def _upright(frame: Any) -> Frames:
-    """The middle square of a frame, turned as its film says."""
-    width, height = _scaled(frame.width, frame.height)
+def _crop_frame(frame: Any) -> Frames:
+    """Return the square in the middle of a frame, turned upright."""
+    width, height = _scale_size(frame.width, frame.height)
     pixels = frame.to_ndarray(format="rgb24", width=width, height=height)
-    return _centre(np.rot90(pixels, frame.rotation // 90))
+    # decord applies a phone's rotation by itself, PyAV does not
+    return _crop_centre(np.rot90(pixels, frame.rotation // 90))

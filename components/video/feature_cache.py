@@ -1,4 +1,4 @@
-"""Arrays already made of films, so that a run goes on where another was ended."""
+"""A cache of the arrays already made from films, so that a killed run continues where it stopped."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -11,12 +11,13 @@ from components.core.content_hash import hash_modules
 from components.core.settings import Settings
 
 Shot = tuple[int, int, float, float]
+# A new release of one of these may decode or round differently, so arrays of the old one are not reused
 LIBRARIES = ("av", "decord", "numpy", "onnxruntime", "torch")
 
 
 @dataclass(frozen=True)
 class FilmInput:
-    """A film as a stage meets it; its shots are (first frame, one past the last, start, end in seconds)."""
+    """A film as a stage reads it; its shots are (first frame, one past the last, start, end in seconds)."""
 
     video_id: str
     path: str
@@ -46,27 +47,28 @@ class FeatureCache:
             "code": hash_modules(*modules),
             "settings": {key: getattr(settings, key) for key in keys},
             "weights": weights,
-            "libraries": {name: version(name) for name in LIBRARIES},
+            "libraries": dict(zip(LIBRARIES, map(version, LIBRARIES), strict=True)),
         }
         return cls(folder, made_from)
 
-    def key_of(self, film: FilmInput) -> str:
-        """Return the key of a film; where the file lies and what it is called are no part of it."""
+    def film_key(self, film: FilmInput) -> str:
+        """Return the key of a film, which does not depend on its path and its id."""
         content = asdict(film)
+        # A film that moved or belongs to another item is the same film, and is not decoded again
         del content["video_id"], content["path"]
         return cache_key(self.made_from, content)
 
     def __contains__(self, film: FilmInput) -> bool:
-        return self.key_of(film) in self.arrays
+        return self.film_key(film) in self.arrays
 
     def read(self, film: FilmInput) -> Arrays:
         """Read the arrays of a film."""
-        return self.arrays.read(self.key_of(film))
+        return self.arrays.read(self.film_key(film))
 
     def write(self, film: FilmInput, arrays: Arrays) -> None:
         """Store the arrays of a film."""
-        self.arrays.write(self.key_of(film), arrays)
+        self.arrays.write(self.film_key(film), arrays)
 
     def keep_only(self, films: Iterable[FilmInput]) -> None:
         """Remove the arrays of all other films."""
-        self.arrays.keep_only(self.key_of(film) for film in films)
+        self.arrays.keep_only(map(self.film_key, films))

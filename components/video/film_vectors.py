@@ -10,12 +10,13 @@ from components.video.settings import VideoSettings
 from components.video.signatures import Floats, clip_signatures
 
 
-def pool(clips: Floats, colours: Floats, audio: Floats, settings: VideoSettings) -> Floats:
-    """What is seen (n, d), (n, 64) and heard (s, a) as one unit vector; a film without sound has zeros there."""
-    picture = unit_rows(clip_signatures(clips, colours, settings.colour_weight).mean(axis=0))
-    sound = unit_rows(np.nan_to_num(np.nanmean(audio, axis=0) if np.isfinite(audio).any() else audio[0]))
-    weight = settings.audio_weight
-    return unit_rows(np.concatenate([picture * (1 - weight), sound * weight]))
+def pool_film(clips: Floats, colours: Floats, audio: Floats, settings: VideoSettings) -> Floats:
+    """Return clips (c, d), their colours (c, 64) and the sound of shots (s, a) as one unit vector (d + 64 + a,)."""
+    picture = unit_rows(clip_signatures(clips, colours, colour_weight=settings.colour_weight).mean(axis=0))
+    # Zeros for a film without sound: it is compared by its picture alone. nanmean of NaN alone would warn
+    heard = np.nanmean(audio, axis=0) if np.isfinite(audio).any() else np.zeros(audio.shape[1])
+    sound = unit_rows(np.nan_to_num(heard))
+    return unit_rows(np.concatenate([picture * (1 - settings.audio_weight), sound * settings.audio_weight]))
 
 
 @stage(VideoSettings)
@@ -25,12 +26,12 @@ def main(films: Input, film_vectors: Output, settings: VideoSettings) -> Counts:
     with h5py.File(films) as file:
         for video_id, film in file.items():
             colours = film["colours"][:][film["clip_shot"][:]]
-            vector = pool(film["clip_features"][:], colours, film["audio_features"][:], settings)
+            vector = pool_film(
+                film["clip_features"][:], colours, audio=film["audio_features"][:], settings=settings
+            )
             rows.append((str(film.attrs["item_id"]), video_id, vector))
-    table = pd.DataFrame(rows, columns=["item_id", "video_id", "vector"]).astype(
-        {"item_id": "str", "video_id": "str"}
-    )
-    table.to_parquet(film_vectors, index=False)
+    table = pd.DataFrame(rows, columns=["item_id", "video_id", "vector"])
+    table.astype({"item_id": "str", "video_id": "str"}).to_parquet(film_vectors, index=False)
     return {"films": len(rows)}
 
 

@@ -17,82 +17,90 @@ UNITS = {
     "clip_shot": "shots", "clip_features": "1", "audio_features": "log10 of energy", "voice_features": "1",
     "colours": "share of pixels", "thumbnails": "JPEG bytes, zeros behind",
 }  # fmt: skip
+SHOT_COLUMNS = ["start_frame", "end_frame", "start_seconds", "end_seconds"]
+CLIP_ARRAYS = ("clip_features", "clip_shot", "clip_start_seconds", "thumbnails")
+SHOT_ARRAYS = ("shots", "audio_features", "voice_features", "colours")
 
 
-def films_of(shots: pd.DataFrame) -> list[FilmInput]:
-    """Films and their shots, by id, of a table of shots."""
-    columns = ["start_frame", "end_frame", "start_seconds", "end_seconds"]
-    return [
-        FilmInput(
-            str(video_id), film["path"].iloc[0], film["sha256"].iloc[0], int(film["frames"].iloc[0]),
-            tuple((int(a), int(b), float(c), float(d)) for a, b, c, d in film[columns].to_numpy()),
+def films_from_shots(shots: pd.DataFrame) -> list[FilmInput]:
+    """Return the films of a table of shots, ordered by id."""
+    films = []
+    for video_id, film in shots.groupby("video_id", sort=True):
+        first = film.iloc[0]
+        # itertuples gives Python's own numbers, as the cache hashes a film as JSON
+        own = tuple(film[SHOT_COLUMNS].itertuples(index=False, name=None))
+        frames = int(first["frames"])
+        films.append(
+            FilmInput(str(video_id), first["path"], sha256=first["sha256"], frames=frames, shots=own)
         )
-        for video_id, film in shots.groupby("video_id", sort=True)
-    ]  # fmt: skip
+    return films
 
 
-def write_film(file: Any, film: FilmInput, answer: Arrays | VideoError) -> Arrays:
-    """Write a film's group: its arrays, or the reason why there are none."""
+def write_film(file: Any, film: FilmInput, result: Arrays | VideoError) -> Arrays:
+    """Write a film's group: its arrays, or the reason why there are none. Returns the arrays."""
     group = file.create_group(film.video_id)
-    if isinstance(answer, VideoError):
-        group.attrs["reason"] = str(answer)
+    if isinstance(result, VideoError):
+        group.attrs["reason"] = str(result)
         return {}
-    for name, array in answer.items():
-        write_array(group, name, array)
-    return answer
+    for name, array in result.items():
+        write_array(group, name, array=array)
+    return result
 
 
 def write_array(group: Any, name: str, array: Any) -> None:
     """Write an array with its unit."""
-    made = group.create_dataset(name, data=array, compression="gzip", shuffle=True, fletcher32=True)
-    made.attrs["unit"] = UNITS[name]
+    # fletcher32 lets HDF5 refuse an array of which a byte has changed; shuffle makes floats compress better
+    dataset = group.create_dataset(name, data=array, compression="gzip", shuffle=True, fletcher32=True)
+    dataset.attrs["unit"] = UNITS[name]
 
 
-def faults(film: Any) -> Iterator[str]:
-    """What is wrong with a film's group."""
+def find_problems(film: Any) -> Iterator[str]:
+    """Yield what is wrong with a film's group."""
     missing = UNITS.keys() - film.keys()
     if missing:
         yield f"lacks {', '.join(sorted(missing))}"
         return
+    # Every array is read in full, as checksums are tested on reading alone
     try:
         arrays = {name: part[:] for name, part in film.items()}
-    except OSError as fault:
-        yield f"cannot be read ({fault})"
+    except OSError as error:
+        yield f"cannot be read ({error})"
         return
     shots, scenes = arrays["shots"], arrays["scenes"]
     if len(shots) == 0 or (np.diff(shots.ravel()) < 0).any():
         yield "has shots out of order"
-    if [first for first, _ in scenes] + [len(shots)] != [0] + [last + 1 for _, last in scenes]:
+    if [*scenes[:, 0], len(shots)] != [0, *scenes[:, 1] + 1]:
         yield "has shots in no scene, or in two"
     if not np.isfinite(arrays["clip_features"]).all():
-        yield "has clip features that are no numbers"
+        yield "has clip features that are not finite"
     if set(arrays["clip_shot"]) != set(range(len(shots))):
         yield "has shots without a clip"
-    if (
-        len(
-            {len(arrays[name]) for name in ("clip_features", "clip_shot", "clip_start_seconds", "thumbnails")}
-        )
-        > 1
-    ):
+    if _count_lengths(arrays, CLIP_ARRAYS) > 1:
         yield "has clips without features, shot, time or thumbnail"
-    if {len(arrays[name]) for name in ("audio_features", "voice_features", "colours")} != {len(shots)}:
+    if _count_lengths(arrays, SHOT_ARRAYS) > 1:
         yield "has shots without sound, voices or colours"
 
 
-def summaries(store: Path) -> list[str]:
-    """A line a film: its length, shots, scenes and whether it has sound."""
-    with _open(store) as file:
-        return [
-            f"{name}  {film['shots'][-1, 1]:.1f} s  {len(film['shots'])} shots  {len(film['scenes'])} scenes  "
-            f"{'sound' if film.attrs['has_audio'] else 'no sound'}"
-            for name, film in file.items()
-        ]
+def _count_lengths(arrays: Arrays, names: tuple[str, ...]) -> int:
+    """Return how many different lengths some arrays have."""
+    return len({len(arrays[name]) for name in names})
 
 
-def describe(store: Path, name: str) -> Iterator[str]:
-    """A film's attributes, arrays and scenes, a line each."""
-    with _open(store) as file:
-        film = _film(file, name)
+def summarize_films(store: Path) -> list[str]:
+    """Return a line a film: its length, its shots and scenes, and whether it has sound."""
+    lines = []
+    with _open_store(store) as file:
+        for name, film in file.items():
+            sound = "sound" if film.attrs["has_audio"] else "no sound"
+            seconds, shots, scenes = film["shots"][-1, 1], len(film["shots"]), len(film["scenes"])
+            lines.append(f"{name}  {seconds:.1f} s  {shots} shots  {scenes} scenes  {sound}")
+    return lines
+
+
+def describe_film(store: Path, name: str) -> Iterator[str]:
+    """Yield a film's attributes, arrays and scenes, a line each."""
+    with _open_store(store) as file:
+        film = _find_film(file, name)
         for key, value in film.attrs.items():
             yield f"{key}: {value}"
         for key, part in film.items():
@@ -102,31 +110,38 @@ def describe(store: Path, name: str) -> Iterator[str]:
             yield f"scene {number}: {shots[first, 0]:.2f}-{shots[last, 1]:.2f} s, shots {first}-{last}"
 
 
-def verify(store: Path) -> tuple[int, list[str]]:
-    """How many films there are, and what is wrong with any of them; every array is read."""
-    with _open(store) as file:
-        return len(file), [f"{name} {fault}" for name, film in file.items() for fault in faults(film)]
+def verify_store(store: Path) -> tuple[int, list[str]]:
+    """Return how many films there are, and what is wrong with any of them; every array is read."""
+    problems = []
+    with _open_store(store) as file:
+        for name, film in file.items():
+            for problem in find_problems(film):
+                problems.append(f"{name} {problem}")
+        return len(file), problems
 
 
-def export(store: Path, name: str, folder: Path) -> None:
+def export_film(store: Path, name: str, folder: Path) -> None:
     """Write a film's arrays as .npy files and its thumbnails as JPEG."""
-    with _open(store) as file:
-        film = _film(file, name)
+    with _open_store(store) as file:
+        film = _find_film(file, name)
         folder.mkdir(parents=True, exist_ok=True)
+        # What the group has, not UNITS: stores made before voices were added can be exported too
         for key in film.keys() - {"thumbnails"}:
             np.save(folder / f"{key}.npy", film[key][:])
-        for number, picture in enumerate(film["thumbnails"][:]):
-            (folder / f"clip-{number:04}.jpg").write_bytes(picture.tobytes().rstrip(b"\0"))
+        for number, thumbnail in enumerate(film["thumbnails"][:]):
+            (folder / f"clip-{number:04}.jpg").write_bytes(thumbnail.tobytes().rstrip(b"\0"))
 
 
-def _open(store: Path) -> Any:
+def _open_store(store: Path) -> Any:
     try:
         return h5py.File(store)
-    except OSError as fault:
-        raise VideoError(f"{store} is no file of films ({fault}). Make it: dvc repro films") from None
+    except OSError as error:
+        raise VideoError(
+            f"{store} is not a file of films ({error}). Make it: dvc repro merge_video"
+        ) from None
 
 
-def _film(file: Any, name: str) -> Any:
+def _find_film(file: Any, name: str) -> Any:
     if name not in file:
         raise VideoError(f"There is no film {name}. Known films: {', '.join(list(file)[:10])}.")
     return file[name]

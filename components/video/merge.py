@@ -1,4 +1,4 @@
-"""All that is known of the films in one HDF5 file: a group a film with shots, scenes, clip and audio features."""
+"""Merge all features of the films into one HDF5 file: a group a film with shots, scenes, clip and audio features."""
 
 import json
 
@@ -23,40 +23,45 @@ def main(
     metrics: Output,
     settings: VideoSettings,
 ) -> Counts:
-    """Join what is known of each film; one that a later stage could not describe is set aside with the others."""
+    """Merge the features of each film; one that a later stage could not describe is set aside with the others."""
     scene_table = pd.read_parquet(scenes)
     aside = [pd.read_parquet(unread)]
-    with h5py.File(clip_features) as seen, h5py.File(audio_features) as heard, h5py.File(films, "w") as file:
+    with h5py.File(clip_features) as clips, h5py.File(audio_features) as audio, h5py.File(films, "w") as file:
+        sources = {"clip": clips, "audio": audio}
         for video_id, film in pd.read_parquet(shots).groupby("video_id", sort=True):
-            sources = {"clip": seen, "audio": heard}
-            reasons = [source[video_id].attrs.get("reason") for source in sources.values()]
-            if any(reasons):
-                aside.append(
-                    film[["video_id", "item_id", "path"]].head(1).assign(reason=next(filter(None, reasons)))
-                )
+            # A film may have gone between two stages: a group with a reason stands in for its features
+            reason = clips[video_id].attrs.get("reason") or audio[video_id].attrs.get("reason")
+            if reason:
+                aside.append(film[["video_id", "item_id", "path"]].head(1).assign(reason=reason))
                 continue
             group = file.create_group(video_id)
-            group.attrs.update({name: film[name].iloc[0] for name in ("item_id", "sha256", "fps", "frames")})
+            for name in ("item_id", "sha256", "fps", "frames"):
+                group.attrs[name] = film[name].iloc[0]
             own = scene_table[scene_table["video_id"] == video_id]
-            write_array(group, "shots", film[["start_seconds", "end_seconds"]].to_numpy())
-            write_array(group, "scenes", own[["first_shot", "last_shot"]].to_numpy())
-            write_array(group, "colours", np.stack(film["colour"].to_list()).astype(np.float32))
+            write_array(group, "shots", array=film[["start_seconds", "end_seconds"]].to_numpy())
+            write_array(group, "scenes", array=own[["first_shot", "last_shot"]].to_numpy())
+            colours = np.stack(film["colour"].to_list()).astype(np.float32)
+            write_array(group, "colours", array=colours)
             for kind, source in sources.items():
+                # HDF5 copies the compressed bytes, with their checksums
                 for name in source[video_id]:
                     source.copy(f"{video_id}/{name}", group)
-                group.attrs.update({f"{kind}_{name}": value for name, value in source.attrs.items()})
+                for name, value in source.attrs.items():
+                    group.attrs[f"{kind}_{name}"] = value
             group.attrs["has_audio"] = bool(np.isfinite(group["audio_features"][:]).any())
-        counts = _counts(file) | {"films_set_aside": sum(map(len, aside))}
+        counts = _count_arrays(file) | {"films_set_aside": sum(map(len, aside))}
     pd.concat(aside).to_parquet(quarantine, index=False)
     metrics.write_text(json.dumps(counts, indent=1) + "\n")
     return counts
 
 
-def _counts(file: h5py.File) -> dict[str, int]:
-    parts = {"shots": "shots", "scenes": "scenes", "clips": "clip_features"}
-    return {"films": len(file)} | {
-        name: sum(len(film[part]) for film in file.values()) for name, part in parts.items()
-    }
+def _count_arrays(file: h5py.File) -> dict[str, int]:
+    counts = {"films": len(file), "shots": 0, "scenes": 0, "clips": 0}
+    for film in file.values():
+        counts["shots"] += len(film["shots"])
+        counts["scenes"] += len(film["scenes"])
+        counts["clips"] += len(film["clip_features"])
+    return counts
 
 
 if __name__ == "__main__":

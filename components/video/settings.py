@@ -1,4 +1,4 @@
-"""Settings of the video room, read from `conf/video.yaml`."""
+"""Settings of the video package, read from `conf/video.yaml`."""
 
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ class VideoError(TandemError):
 
 
 class VideoSettings(Settings):
-    """How films are cut and described."""
+    """How films are cut into shots, described and compared."""
 
     conf_file = "video.yaml"
     renamed_keys: ClassVar = {
@@ -22,6 +22,7 @@ class VideoSettings(Settings):
         "neighbours": "similar_films",
     }
 
+    # The default of TransNetV2's authors; it was not tuned on the marked clips of benchmarks/shots.py
     shot_threshold: float = Field(
         0.5, gt=0, lt=1, description="Probability above which a frame is a transition"
     )
@@ -30,18 +31,23 @@ class VideoSettings(Settings):
         min_length=1,
         description="3D network: i3d, or a folder with network.json and model.onnx",
     )
+    # I3D's strides divide time by eight, so eight frames are one step
     clip_frames: int = Field(32, ge=8, le=256, description="Frames of a clip that the 3D network sees")
     clips_per_shot: int = Field(1, ge=1, description="Clips of a shot, spread evenly over it")
     mel_bands: int = Field(64, ge=8, le=256, description="Mel bands of the audio features")
+    # Chosen on the films of odd number of Open Video Scene Detection (benchmarks/scenes.py)
     scene_penalty: float = Field(
-        0.85, gt=0, description="What a scene costs, in shots of the film's average distance"
+        0.85, gt=0, description="Penalty of a scene, in shots of the film's average distance"
     )
+    # Small because the data set that chose the penalty publishes no sound
     scene_sound_weight: float = Field(
         0.2, ge=0, description="Weight of sound in the distance of shots; colours, clips and time have 1 each"
     )
-    colour_weight: float = Field(0.2, ge=0, le=1, description="Length of colours beside a film's clips, at 1")
+    colour_weight: float = Field(
+        0.2, ge=0, le=1, description="Weight of colours in a film's vector; its clips have 1"
+    )
     audio_weight: float = Field(0.2, ge=0, le=1, description="Share of sound in a film's vector")
-    similar_films: int = Field(5, ge=1, description="Most alike films that are told of each film")
+    similar_films: int = Field(5, ge=1, description="Similar films that are listed for each film")
     decode_seconds: float = Field(
-        600, gt=0, description="Time after which a process that says nothing counts as hung and is ended"
+        600, gt=0, description="Seconds without progress after which a decoding process is killed"
     )

@@ -1,8 +1,8 @@
-"""What a run that was killed leaves behind, ended before the next: processes, DVC's locks, a run shown as running."""
+"""Clean up after a run that was killed: its processes, DVC's locks, and a flow run that Prefect shows as running."""
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -17,44 +17,44 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
 from components.core.atomic_write import write_atomically
-from flows.run.run_lock import mark
+from flows.run.run_lock import mark_environment
 
 DVC_LOCKS = Path(".dvc/tmp/rwlock")
 LAST_RUN = Path(".tandem/last-run")
-TIMES = 100
+MAX_ATTEMPTS = 100  # rounds a tenth of a second apart, after which what remains is left
 
 
 def end_abandoned(root: Path) -> bool:
-    """End the processes of a run that was killed; returns whether there were some. Call it with the run's lock held."""
+    """End the processes of a run that was killed; return whether there were some. Call it with the run's lock held."""
     me = psutil.Process()
-    mine = {me.pid, *(process.pid for process in [*me.parents(), *me.children(recursive=True)])}
-    return _end(mark(root), mine)
+    # Children too: the temporary Prefect API of this run carries the same mark.
+    family = [me, *me.parents(), *me.children(recursive=True)]
+    return _kill_marked(mark_environment(root), spared=family)
 
 
 def end_stage(root: Path, stage: str) -> bool:
-    """End every process of a stage under way, those that it started included; returns whether there were some."""
-    return _end(mark(root, stage), set())
+    """End every process of a running stage, including those that it started; return whether there were some."""
+    return _kill_marked(mark_environment(root, stage), spared=())
 
 
-def _end(marks: Mapping[str, str], spared: set[int]) -> bool:
-    """Kill what carries the marks until there is no more of it: one may start another while it is looked for.
-
-    None of them is waited for: a child's exit status is its parent's to read, once.
-    """
+def _kill_marked(marks: Mapping[str, str], spared: Collection[psutil.Process]) -> bool:
+    """Kill the processes that carry the marks until none is left; return whether there were some."""
     found = False
-    for _ in range(TIMES):
-        processes = [process for process in _marked(marks) if process.pid not in spared]
+    for _ in range(MAX_ATTEMPTS):  # again and again: a process may start another while it is looked for
+        processes = [process for process in _find_marked(marks) if process not in spared]
         if not processes:
             break
         found = True
         for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+        # Sleep, not psutil's wait: it reads the exit status of a child that subprocess waits for too, and a stage
+        # that took too long then counted as ended well.
         time.sleep(0.1)
     return found
 
 
-def _marked(marks: Mapping[str, str]) -> list[psutil.Process]:
+def _find_marked(marks: Mapping[str, str]) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
@@ -64,38 +64,40 @@ def _marked(marks: Mapping[str, str]) -> list[psutil.Process]:
 
 
 def free_locks(root: Path) -> bool:
-    """Drop DVC's locks if all their holders have ended, though others have their numbers now; returns whether it did.
+    """Remove DVC's locks if all their holders have ended; return whether they were removed.
 
-    DVC itself drops locks of numbers that no process has, and that is not enough: after a restart of a machine or a
-    container numbers are given anew. Whoever started after the locks were last written never held one.
+    DVC itself drops only locks whose process number is free. After a restart of a machine or a container another process
+    may have that number. A process that started after the locks were last written never held one.
     """
     file = root / DVC_LOCKS
     if not file.is_file():
         return False
     try:
         locks = json.loads(file.read_text())
-    except ValueError:  # half written: nobody holds what it told of
+    except ValueError:  # half written by a process that was killed
         locks = {}
-    infos = [*locks.get("write", {}).values(), *chain.from_iterable(locks.get("read", {}).values())]
+    # DVC keeps one holder per written path, and a list of holders per read path.
+    holders = [*locks.get("write", {}).values(), *chain.from_iterable(locks.get("read", {}).values())]
     written = file.stat().st_mtime
-    if any(_was_there(int(info["pid"]), written) for info in infos):
+    if any(_is_holder(int(holder["pid"]), written) for holder in holders):
         return False
     file.unlink()
     return True
 
 
-def _was_there(number: int, at: float) -> bool:
+def _is_holder(number: int, written: float) -> bool:
     try:
         process = psutil.Process(number)
-        return process.create_time() <= at and process.status() != psutil.STATUS_ZOMBIE
+        # A killed stage that nobody has waited for yet is a zombie: it keeps its number and holds nothing.
+        return process.create_time() <= written and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
 
-def crash_last(root: Path) -> str | None:
-    """Tell Prefect that this folder's last run has crashed, if it believes that it still runs; returns its name.
+def mark_last_crashed(root: Path) -> str | None:
+    """Set this folder's last flow run to crashed if Prefect still shows it as running; return its name.
 
-    Call it with the run's lock held: whoever ran before has ended.
+    Call it with the run's lock held, which says that the last run has ended.
     """
     file = root / LAST_RUN
     if not file.is_file():
@@ -104,23 +106,24 @@ def crash_last(root: Path) -> str | None:
     with get_client(sync_client=True) as client:
         try:
             run = client.read_flow_run(run_id)
-        except ObjectNotFound:
+        except ObjectNotFound:  # that run reported to another server
             return None
         if run.state is None or run.state.is_final():
             return None
-        _crash(client, run_id)
+        _set_crashed(client, run_id)
         return run.name
 
 
-def _crash(client: SyncPrefectClient, run_id: UUID) -> None:
+def _set_crashed(client: SyncPrefectClient, run_id: UUID) -> None:
     state: State[Any] = Crashed(message="The run's process was killed; the next run found it so.")
-    this = FlowRunFilter(id=FlowRunFilterId(any_=[run_id]))
-    for task in client.read_task_runs(flow_run_filter=this):
+    # The tasks too: Prefect does not end them with their flow run.
+    this_run = FlowRunFilter(id=FlowRunFilterId(any_=[run_id]))
+    for task in client.read_task_runs(flow_run_filter=this_run):
         if task.state is None or not task.state.is_final():
-            client.set_task_run_state(task.id, state, force=True)
+            client.set_task_run_state(task.id, state, force=True)  # past the rules that would retry it
     client.set_flow_run_state(run_id, state, force=True)
 
 
-def remember(root: Path, run_id: UUID) -> None:
-    """Keep the number of the run that is on, for `crash_last` of the next."""
+def remember_run(root: Path, run_id: UUID) -> None:
+    """Keep the id of the present run, for `mark_last_crashed` of the next."""
     write_atomically(root / LAST_RUN, str(run_id))

@@ -1,4 +1,4 @@
-"""What a run leaves in Prefect's page of it: its stages with their MLflow runs, plots, metrics beside the champion's."""
+"""Artifacts in Prefect's page of a run: its stages with their MLflow runs, plots, and metrics beside the champion's."""
 
 import base64
 import io
@@ -19,51 +19,48 @@ from flows.run.graph import StageNode, StagePlot
 def show_stages(
     chosen: Sequence[StageNode],
     results: Mapping[str, StageResult],
-    faults: Mapping[str, Exception | None],
+    errors: Mapping[str, Exception | None],
     started: float,
 ) -> None:
-    """Make a table of the run's stages; those that were trained since `started` lead to their MLflow run."""
-    runs = _runs_since(started)
-    lines = ["| stage | room | state | seconds | MLflow run |", "|---|---|---|--:|---|"]
+    """Make a table of the run's stages; those that were trained since `started` link to their MLflow run."""
+    runs = _find_runs_since(started)
+    lines = ["| stage | package | state | seconds | MLflow run |", "|---|---|---|--:|---|"]
     for node in chosen:
         result = results.get(node.name)
-        state = result.state if result else "failed" if faults.get(node.name) else "not run"
         seconds = f"{result.seconds:.1f}" if result else ""
+        state = "failed" if errors.get(node.name) else "not run"
+        link = runs.get(node.module or node.name, "")
         lines.append(
-            f"| {node.name} | {node.room} | {state} | {seconds} | {runs.get(node.module or node.name, '')} |"
+            f"| {node.name} | {node.package} | {result.state if result else state} | {seconds} | {link} |"
         )
-    create_markdown_artifact("\n".join(lines), key="stages", description="What became of each stage")
+    create_markdown_artifact("\n".join(lines), key="stages", description="The state of each stage")
 
 
 def show_plots(root: Path, chosen: Sequence[StageNode], results: Mapping[str, StageResult]) -> None:
-    """Draw the plots that dvc.yaml names of the stages that made something new."""
-    images = [
-        f"### {plot.title or node.name}\n\n![{node.name}]({_draw(root / plot.path, plot)})"
-        for node in chosen
-        if node.name in results and results[node.name].state != "cached"
-        for plot in node.plots
-    ]
+    """Draw the plots that dvc.yaml names for the stages that made something new."""
+    images = []
+    for node in chosen:
+        if node.name in results and results[node.name].state != "cached":
+            for plot in node.plots:
+                image = _draw_plot(root / plot.path, plot)
+                images.append(f"### {plot.title or node.name}\n\n![{node.name}]({image})")
     if images:
         create_markdown_artifact("\n\n".join(images), key="plots", description="Plots of what is new")
 
 
 def show_metrics(folder: Path, registry: Registry) -> None:
     """Make a table of a bundle's metrics beside the champion's."""
-    champion, figures = registry.champion(), read_metrics(folder)
-    standing = registry.figures(champion) if champion else {}
-    rows = [
-        {"metric": name, "candidate": figures.get(name), "champion": standing.get(name)}
-        for name in sorted({*figures, *standing})
-    ]
+    champion, new = registry.get_champion(), read_metrics(folder)
+    old = registry.fetch_metrics(champion) if champion else {}
+    rows = []
+    for name in sorted({*new, *old}):
+        rows.append({"metric": name, "candidate": new.get(name), "champion": old.get(name)})
     version = f"version {champion.version}" if champion else "none yet"
     create_table_artifact(rows, key="metrics", description=f"The bundle beside the champion ({version})")
 
 
-def _runs_since(started: float) -> dict[str, str]:
-    """MLflow runs by the module of their stage: a link where the tracking server has pages, or else the number.
-
-    None where MLflow does not answer: then that is what failed the stages, whose faults matter more.
-    """
+def _find_runs_since(started: float) -> dict[str, str]:
+    """Return MLflow runs by the module of their stage: a link if the tracking server has pages, else the id."""
     server = mlflow.get_tracking_uri()
     try:
         found = mlflow.search_runs(
@@ -72,7 +69,7 @@ def _runs_since(started: float) -> dict[str, str]:
             order_by=["attributes.start_time ASC"],
             output_format="list",
         )
-    except MlflowException:
+    except MlflowException:  # then that is what failed the stages, and their errors matter more
         return {}
     links = {}
     for run in found:
@@ -83,11 +80,12 @@ def _runs_since(started: float) -> dict[str, str]:
     return links
 
 
-def _draw(file: Path, plot: StagePlot) -> str:
-    """A plot as an image that stands in the text itself."""
+def _draw_plot(file: Path, plot: StagePlot) -> str:
+    """Return a plot as a data URL: an artifact of Prefect's is text and has no files beside it."""
     from matplotlib.figure import Figure
 
     table = pd.read_csv(file)
+    # A Figure and not pyplot, which keeps every figure of the process in a global list.
     figure = Figure(figsize=(6, 3), layout="constrained")
     axes = figure.subplots()
     if plot.bars:

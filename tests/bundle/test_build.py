@@ -11,9 +11,9 @@ def test_the_same_inputs_make_the_same_bytes(bundle_folder: Path, tmp_path: Path
     data = bundle_folder.parent
     counts = build.main(
         data / "catalogue", data / "query_model",
-        data / "language/queries.parquet", data / "ethics/filter", data / "recommender/item_factors",
+        data / "text_model/queries.parquet", data / "ethics/filter", data / "recommender/item_factors",
         data / "recommender/test_users.parquet", data / "video/films.h5",
-        data / "video/neighbours.parquet", data / "index", data / "metrics", tmp_path / "bundle", settings=BundleSettings(),
+        data / "video/similar_films.parquet", data / "index", data / "metrics", tmp_path / "bundle", settings=BundleSettings(),
     )  # fmt: skip
     assert (tmp_path / "bundle/manifest.json").read_bytes() == (bundle_folder / "manifest.json").read_bytes()
     assert counts["files"] == len(read_manifest(bundle_folder)["files"])

@@ -22,7 +22,7 @@ def test_a_saved_and_loaded_model_answers_as_search_does(
         artifacts={"bundle": str(bundle_folder)},
         pip_requirements=["mlflow"],
     )
-    person = bundle.histories.longest(1)[0]
+    person = bundle.histories.find_most_active(1)[0]
     asked = pd.DataFrame(
         [
             {"query": "summer dresses for girls", "user_id": person, "price_max": 30, "k": 5},

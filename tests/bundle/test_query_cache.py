@@ -1,12 +1,12 @@
-"""The latest texts are kept, and only those."""
+"""The cache keeps the latest texts, and only those."""
 
-from components.bundle.query_cache import KEPT, LruCache
+from components.bundle.query_cache import CAPACITY, LruCache
 
 
-def test_the_text_not_asked_for_longest_is_forgotten_first() -> None:
-    latest: LruCache[int] = LruCache()
-    for number in range(KEPT):
-        latest.keep(str(number), number)
-    assert latest.get("0") == 0
-    latest.keep("new", -1)
-    assert latest.get("0") == 0 and latest.get("new") == -1 and latest.get("1") is None
+def test_a_full_cache_evicts_the_least_recently_used_text() -> None:
+    cache: LruCache[int] = LruCache()
+    for number in range(CAPACITY):
+        cache.put(str(number), number)
+    assert cache.get("0") == 0
+    cache.put("new", -1)
+    assert cache.get("0") == 0 and cache.get("new") == -1 and cache.get("1") is None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from components.bundle.query_encoder import CachedEncoder
+from components.bundle.query_cache import CachedEncoder
 from components.query_model.onnx_encoder import OnnxEncoder
 
 

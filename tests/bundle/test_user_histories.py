@@ -19,7 +19,7 @@ def test_each_item_counts_once_by_its_largest_weight_and_bad_ratings_not() -> No
     rows, weights = histories.of_user("ann")
     assert rows.tolist() == [0, 2] and weights.tolist() == [3.0, 1.0]
     assert histories.of_user("bob")[0].tolist() == [1]
-    assert histories.longest(5) == ["ann", "bob"]
+    assert histories.find_most_active(5) == ["ann", "bob"]
 
 
 def test_people_without_likes_strangers_and_nobody_have_none() -> None:
@@ -31,14 +31,14 @@ def test_people_without_likes_strangers_and_nobody_have_none() -> None:
 def test_what_is_liked_since_counts_and_the_forgotten_are_strangers(tmp_path) -> None:
     UserHistories.from_interactions([TAKEN], ["a", "b", "c"], 4.0).save(tmp_path)
     histories = UserHistories.load(tmp_path)
-    histories.take("ann", 1, 1.0)
-    histories.take("ann", 0, 2.0)
-    histories.take("eve", 2, 1.0)
+    histories.add("ann", 1, 1.0)
+    histories.add("ann", 0, 2.0)
+    histories.add("eve", 2, 1.0)
     assert dict(zip(*histories.of_user("ann"), strict=True)) == {0: 3.0, 2: 1.0, 1: 1.0}
     assert histories.of_user("eve")[0].tolist() == [2]
     histories.forget("ann")
-    assert not len(histories.of_user("ann")[0]) and histories.longest(5) == ["bob"]
-    histories.take("ann", 1, 1.0)
+    assert not len(histories.of_user("ann")[0]) and histories.find_most_active(5) == ["bob"]
+    histories.add("ann", 1, 1.0)
     assert histories.of_user("ann")[0].tolist() == [1]
 
 

@@ -15,8 +15,6 @@ import pytest
 import ray
 import torch
 from ray.cluster_utils import Cluster
-from tests.text_model.conftest import garments
-from tests.video.test_fanout import prepare, refuse
 
 from components.catalogue.tables import write_table
 from components.core.cluster import ClusterError, map_on_cluster
@@ -30,7 +28,9 @@ from components.text_model.settings import TextModelSettings
 from components.video.feature_cache import FeatureCache, FilmInput
 from components.video.settings import VideoError, VideoSettings
 from components.video.worker_pool import describe_films
+from tests.text_model.conftest import garments
 from tests.video.conftest import fetched_weights, sha256, tone, write_film
+from tests.video.test_worker_pool import prepare, refuse
 
 PROJECT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
@@ -133,7 +133,7 @@ def test_elsa_trains_on_two_machines_as_on_one_and_says_what_is_wrong(both):
     users.data[:] = np.nan
     with pytest.raises(RecommenderError, match="the loss is nan"):
         fit(users, users[:0], settings, None, both)
-    with pytest.raises(ClusterError, match="with 1 processors: 2; training wants 3"):
+    with pytest.raises(ClusterError, match="2 machines with 1 processors or more; training needs 3"):
         fit(users, users[:0], settings, None, both.model_copy(update={"nodes": 3}))
 
 

@@ -1,4 +1,4 @@
-"""What a stage's command does: settings are checked, outputs are whole or absent, faults are one message."""
+"""What a stage's command does: settings are checked, outputs are whole or absent, errors are one message."""
 
 import os
 import subprocess
@@ -17,10 +17,10 @@ from components.core.stage import Counts, Input, Output, stage
 STAGE = '''\
 from components.core.errors import TandemError
 from components.core.stage import Counts, Input, Output, stage
-from rooms.taste.settings import TasteSettings
+from shop.words.settings import WordsSettings
 
-@stage(TasteSettings, tracked=True)
-def main(words: Input, repeated: Output, settings: TasteSettings) -> Counts:
+@stage(WordsSettings, tracked=True)
+def main(words: Input, repeated: Output, settings: WordsSettings) -> Counts:
     """Repeat words."""
     text = words.read_text()
     if "?" in text:
@@ -34,13 +34,14 @@ if __name__ == "__main__":
 SETTINGS = """\
 from components.core.settings import Settings
 
-class TasteSettings(Settings):
+class WordsSettings(Settings):
+    conf_file = "words.yaml"
     times: int = 2
 """
 
 
 class SampleSettings(Settings):
-    """Two settings of a made-up room."""
+    """Two settings of a made-up package."""
 
     epochs: int = Field(3, ge=1)
     learning_rate: float = 0.1
@@ -122,14 +123,14 @@ def test_a_digest_is_that_of_the_content_whatever_the_folder_is_called(tmp_path:
 
 @pytest.fixture
 def command(tmp_path: Path) -> Path:
-    room = tmp_path / "rooms" / "taste"
-    room.mkdir(parents=True)
-    (room / "__init__.py").touch()
-    (room.parent / "__init__.py").touch()
-    (room / "repeat.py").write_text(STAGE)
-    (room / "settings.py").write_text(SETTINGS)
+    package = tmp_path / "shop" / "words"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package.parent / "__init__.py").touch()
+    (package / "repeat.py").write_text(STAGE)
+    (package / "settings.py").write_text(SETTINGS)
     (tmp_path / "conf").mkdir()
-    (tmp_path / "conf/taste.yaml").write_text("times: 3\n")
+    (tmp_path / "conf/words.yaml").write_text("times: 3\n")
     return tmp_path
 
 
@@ -137,26 +138,26 @@ def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     path = f"{folder}{os.pathsep}{Path(__file__).parents[2]}"
     own = {"PYTHONPATH": path, "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}"}
     return subprocess.run(
-        [sys.executable, "-m", "rooms.taste.repeat", *arguments],
+        [sys.executable, "-m", "shop.words.repeat", *arguments],
         cwd=folder, env=os.environ | own, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
-def test_a_command_takes_paths_reads_the_rooms_settings_and_tells_its_counts(command: Path) -> None:
+def test_a_command_takes_paths_reads_the_packages_settings_and_prints_its_counts(command: Path) -> None:
     (command / "words.txt").write_text("ho ")
     answer = call(command, "words.txt", "repeated.txt")
     assert answer.returncode == 0, answer.stderr
     assert (command / "repeated.txt").read_text() == "ho ho ho "
-    assert "rooms.taste.repeat done in" in answer.stderr and "words 1" in answer.stderr
+    assert "shop.words.repeat done in" in answer.stderr and "words 1" in answer.stderr
 
 
-def test_a_fault_is_one_message_and_status_2_without_a_traceback(command: Path) -> None:
+def test_an_error_is_one_message_and_status_2_without_a_traceback(command: Path) -> None:
     (command / "words.txt").write_text("why?")
     answer = call(command, "words.txt", "repeated.txt")
     assert answer.returncode == 2
     assert answer.stderr.splitlines()[-1] == "words.txt: ends in a question. Write a statement."
     assert "Traceback" not in answer.stderr
-    (command / "conf/taste.yaml").write_text("time: 3\n")
+    (command / "conf/words.yaml").write_text("time: 3\n")
     answer = call(command, "words.txt", "repeated.txt")
     assert answer.returncode == 2 and "Did you mean times?" in answer.stderr
 

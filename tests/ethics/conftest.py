@@ -11,8 +11,8 @@ from components.ethics import calibrate
 from components.ethics.filter import EthicsFilter
 from components.ethics.settings import EthicsSettings
 from components.query_model.onnx_encoder import OnnxEncoder
+from tests.lists import thin_lists
 
-LISTS = Path(__file__).parents[2] / "conf"
 COLOURS = ("red", "navy", "mint", "white", "mustard", "lilac", "coral", "grey", "sand", "olive")
 KINDS = (
     "raincoat", "sandals", "jumper", "swimsuit", "pyjamas", "bow tie", "belt bag", "hiking boots", "tent",
@@ -38,15 +38,6 @@ def write_queries(folder: Path, asked: dict[str, bool]) -> None:
     )
 
 
-def thinned(folder: Path, step: int) -> Path:
-    """Every so many lines of the project's lists."""
-    for file in LISTS.glob("b*/*.csv"):
-        heading, *rows = file.read_text(encoding="utf-8").splitlines(keepends=True)
-        (folder / file.parent.name).mkdir(exist_ok=True)
-        (folder / file.parent.name / file.name).write_text(heading + "".join(rows[::step]), encoding="utf-8")
-    return folder
-
-
 def calibrated(lists: Path, catalogue: Path, model: Path, out: Path, **changed: object) -> dict[str, float]:
     """Calibrate into `out`; returns what was measured."""
     calibrate.main(
@@ -59,7 +50,7 @@ def calibrated(lists: Path, catalogue: Path, model: Path, out: Path, **changed: 
 @pytest.fixture(scope="session")
 def short_lists(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every sixteenth line of the project's lists."""
-    return thinned(tmp_path_factory.mktemp("lists"), 16)
+    return thin_lists(tmp_path_factory.mktemp("lists"), 16)
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +61,7 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def done(catalogue: Path, query_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("done")
-    lists = thinned(tmp_path_factory.mktemp("half"), 2)
+    lists = thin_lists(tmp_path_factory.mktemp("half"), 2)
     calibrated(lists, catalogue, query_model_folder, out, landmarks=2000)
     return out
 

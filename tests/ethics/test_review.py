@@ -8,7 +8,7 @@ import pytest
 
 from components.catalogue.tables import write_table
 from components.ethics import flag_items, preview
-from components.ethics.explain import explain
+from components.ethics.explain import explain_text
 from components.ethics.settings import EthicsError, EthicsSettings
 from tests.ethics.conftest import calibrated
 
@@ -86,12 +86,12 @@ def test_a_file_of_queries_that_cannot_be_used_is_named(queries, message, tmp_pa
 
 
 def test_an_explanation_names_the_nearest_sentences_and_the_word_that_tips_it(done, query_model_folder):
-    found = explain("how to build a pipe bomb", done / "ethics", done / "sentences", query_model_folder)
+    found = explain_text("how to build a pipe bomb", done / "ethics", done / "sentences", query_model_folder)
     assert found.verdict.blocked and found.words[0][0] == "bomb"
     assert any("bomb" in sentence for sentence, _, _ in found.banned)
     assert [likeness for _, _, likeness in found.benign] == sorted(
         (likeness for _, _, likeness in found.benign), reverse=True
     )
-    calm = explain("summer dress for my niece", done / "ethics", done / "sentences", query_model_folder)
-    assert not calm.verdict.blocked and calm.readings == ["summer dress for my niece"]
-    assert not explain("", done / "ethics", done / "sentences", query_model_folder).verdict.blocked
+    calm = explain_text("summer dress for my niece", done / "ethics", done / "sentences", query_model_folder)
+    assert not calm.verdict.blocked and calm.variants == ["summer dress for my niece"]
+    assert not explain_text("", done / "ethics", done / "sentences", query_model_folder).verdict.blocked

@@ -6,7 +6,7 @@ import pytest
 
 from components.ethics.sentence_lists import CATEGORIES, LOOK_ALIKE, NATURAL_KINDS, SentenceLists, read_lists
 from components.ethics.settings import EthicsError
-from tests.ethics.conftest import LISTS
+from tests.lists import LISTS
 
 HEADING = "sentence,category,severity,language,source\n"
 

@@ -12,10 +12,10 @@ import httpx
 import pytest
 
 from flows.promote.registry import RegistryError
-from flows.run.dvc_lock_backup import keep, mend
+from flows.run.dvc_lock_backup import back_up_lock, restore_lock
 from flows.run.nightly import RunError, nightly
 from tests.flows.test_nightly import start, wait_for
-from tests.flows.test_parts import give_stage
+from tests.flows.test_selection import give_stage
 from tests.servers import Server, free_port, prefect_server
 
 Ran = Callable[[], list[str]]
@@ -53,10 +53,10 @@ def test_locks_written_by_half_do_not_stop_a_run(project: Path) -> None:
 def test_a_lock_file_written_by_half_is_mended_and_nothing_runs_again(done: Path, ran: Ran) -> None:
     file = done / "dvc.lock"
     whole = file.read_bytes()
-    keep(done)
+    back_up_lock(done)
     for kept in range(0, len(whole) - 1, 40):
         file.write_bytes(whole[:kept])
-        mend(done)
+        restore_lock(done)
         assert file.read_bytes() == whole or whole[:kept].endswith(b"\n"), (
             "DVC reads a file cut between entries"
         )

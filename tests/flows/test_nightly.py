@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flows.run.nightly import RunError, nightly
-from flows.run.run_lock import mark
+from flows.run.run_lock import mark_environment
 from tests.processes import processes_of
 
 Ran = Callable[[], list[str]]
@@ -66,7 +66,9 @@ def start(project: Path, api: str | None = None) -> subprocess.Popen[bytes]:
     if api is not None:
         own["PREFECT_API_URL"] = api
     with (project / "printed.txt").open("w") as printed:
-        return subprocess.Popen(command, env=os.environ | own | mark(project), stdout=printed, stderr=printed)
+        return subprocess.Popen(
+            command, env=os.environ | own | mark_environment(project), stdout=printed, stderr=printed
+        )
 
 
 def wait_for(file: Path, text: str, seconds: float = 300) -> None:

@@ -19,10 +19,10 @@ def test_every_stage_stands_in_the_last_table_with_state_and_seconds(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with ProgressTable(NODES, heartbeat_seconds=60) as progress:
-        progress.start("catalogue")
-        progress.end("catalogue", "ran", 12.34)
-        progress.start("evaluate_recommender")
-        progress.end("evaluate_recommender", "failed", 1.0)
+        progress.start_stage("catalogue")
+        progress.end_stage("catalogue", "ran", 12.34)
+        progress.start_stage("evaluate_recommender")
+        progress.end_stage("evaluate_recommender", "failed", 1.0)
     printed = capsys.readouterr().out
     assert re.search(r"✔ +catalogue +ran +12\.3 +Read and check the tables", printed)
     assert re.search(r"✘ +evaluate_recommender +failed +1\.0 +Measure very", printed)
@@ -34,8 +34,8 @@ def test_a_heartbeat_says_what_runs_how_far_it_is_and_what_remains(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with ProgressTable(NODES, heartbeat_seconds=0.05) as progress:
-        progress.start("catalogue")
-        progress.show("catalogue", "row [10] of 20")
+        progress.start_stage("catalogue")
+        progress.show_line("catalogue", "row [10] of 20")
         deadline, printed = time.monotonic() + 30, ""
         while "waiting" not in printed and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -46,6 +46,6 @@ def test_a_heartbeat_says_what_runs_how_far_it_is_and_what_remains(
 
 def test_no_line_is_wider_than_what_it_is_printed_on(capsys: pytest.CaptureFixture[str]) -> None:
     with ProgressTable(NODES, heartbeat_seconds=60) as progress:
-        progress.start("evaluate_recommender")
-        progress.end("evaluate_recommender", "ran", 1.0)
+        progress.start_stage("evaluate_recommender")
+        progress.end_stage("evaluate_recommender", "ran", 1.0)
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 120

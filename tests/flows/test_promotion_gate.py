@@ -58,7 +58,7 @@ def test_nan_never_passes() -> None:
 def test_a_candidate_equal_to_the_champion_is_never_refused(ndcg: float, blocks: float) -> None:
     metrics = {"ndcg": ndcg, "false_blocks": blocks}
     verdict = judged(metrics, metrics)
-    assert verdict.passed and not verdict.gained
+    assert verdict.passed and not verdict.is_gain
 
 
 def answers(values: np.ndarray) -> BundleMetrics:
@@ -82,7 +82,7 @@ def test_of_200_candidates_that_are_worse_by_the_margin_no_more_than_one_in_20_p
 
 def test_of_200_candidates_that_are_as_good_no_more_than_one_in_20_is_called_better() -> None:
     verdicts = [paired(0.0, 200, seed) for seed in range(200)]
-    assert sum(verdict.gained for verdict in verdicts) <= 10
+    assert sum(verdict.is_gain for verdict in verdicts) <= 10
 
 
 def test_p_values_of_candidates_that_are_worse_by_the_margin_are_spread_evenly() -> None:
@@ -93,9 +93,9 @@ def test_p_values_of_candidates_that_are_worse_by_the_margin_are_spread_evenly()
 
 
 def test_what_is_better_beyond_doubt_passes_as_better_and_what_is_worse_beyond_doubt_names_its_loss() -> None:
-    assert paired(0.05, 200, 1).gained
+    assert paired(0.05, 200, 1).is_gain
     worse = paired(-0.05, 200, 1)
-    assert worse.failing == "ndcg: worse by more than 0.01"
+    assert worse.failure_reasons == "ndcg: worse by more than 0.01"
     assert worse.lines[0].high is not None and worse.lines[0].high < -0.01
 
 
@@ -103,7 +103,9 @@ def test_too_few_examples_to_exclude_a_loss_are_refused_as_such() -> None:
     verdict = paired(0.0, 20, 5)
     assert verdict.lines[0].candidate is not None and verdict.lines[0].champion is not None
     assert abs(verdict.lines[0].candidate - verdict.lines[0].champion) < 0.05
-    assert any("may be worse by more than 0.01" in paired(0.0, 20, seed).failing for seed in range(10))
+    assert any(
+        "may be worse by more than 0.01" in paired(0.0, 20, seed).failure_reasons for seed in range(10)
+    )
 
 
 def test_only_examples_that_both_answered_are_compared() -> None:

@@ -18,10 +18,10 @@ from safetensors.numpy import load_file, save_file
 
 from components.bundle.manifest import FORMAT, MANIFEST
 from components.bundle.settings import BundleError
-from flows.experiments.compare import compare
-from flows.experiments.reproduce import ReproduceError, reproduce
-from flows.promote.publish import publish
-from flows.promote.registry import CHALLENGER, Registry, RegistryError, prepare_tracking, state_of
+from flows.experiments.compare import compare_versions
+from flows.experiments.reproduce import ReproduceError, reproduce_version
+from flows.promote.publish import publish_candidate
+from flows.promote.registry import CHALLENGER, Registry, RegistryError, prepare_tracking, read_state
 from flows.settings import GateRule, GateSettings, NightlySettings
 
 PROJECT = Path(__file__).parents[2]
@@ -104,42 +104,42 @@ def test_a_better_bundle_wins_a_tie_and_a_worse_one_lose_and_the_one_before_come
     root: Path, make: Make
 ) -> None:
     registry = Registry(SETTINGS.registered_model, root)
-    assert registry.champion() is None
+    assert registry.get_champion() is None
 
     make("shuffled")
-    first = publish(root, SETTINGS)
+    first = publish_candidate(root, SETTINGS)
     assert (first.version, first.published) == ("1", True)
-    again = publish(root, SETTINGS)
+    again = publish_candidate(root, SETTINGS)
     assert (again.version, again.published) == ("1", False)
 
     make("as it was made")
-    better = publish(root, SETTINGS)
+    better = publish_candidate(root, SETTINGS)
     assert (better.version, better.published) == ("2", True), better.reason
     assert better.verdict is not None
     gained = [line for line in better.verdict.lines if line.gained]
     assert "recommender.ndcg_100" in [line.metric for line in gained]
     assert all(line.low is not None and line.low > 0 for line in gained)
 
-    both = compare(root, SETTINGS, "1", "champion")
+    both = compare_versions(root, SETTINGS, "1", "champion")
     assert (both.before, both.after) == ("version 1", "version 2")
-    assert both.trial.verdict.gained and both.trial.changed is not None
+    assert both.validation.verdict.is_gain and both.validation.changed is not None
     assert "only version 1" in Path(both.page).read_text()
 
     make("another note")
-    tie = publish(root, SETTINGS)
+    tie = publish_candidate(root, SETTINGS)
     assert (tie.version, tie.published) == ("2", False)
     assert "a tie with the champion on the same data" in tie.reason
 
     make("shuffled")
     make_unlike_version_1(root)
-    worse = publish(root, SETTINGS)
+    worse = publish_candidate(root, SETTINGS)
     assert (worse.version, worse.published) == ("2", False)
     assert "recommender.ndcg_100: worse by more than 0.02" in worse.reason
-    assert publish(root, SETTINGS).reason == worse.reason, "it is remembered, not tried again"
+    assert publish_candidate(root, SETTINGS).reason == worse.reason, "it is remembered, not tried again"
 
     assert registry.rollback() == ("2", "1")
     make("as it was made")
-    back = publish(root, SETTINGS)
+    back = publish_candidate(root, SETTINGS)
     assert (back.version, back.published) == ("1", False)
     assert "rolled back" in back.reason and "tandem promote 2" in back.reason
     with pytest.raises(RegistryError, match="first champion"):
@@ -154,14 +154,14 @@ def make_unlike_version_1(root: Path) -> None:
 
 def test_a_version_of_no_commit_cannot_be_made_again(root: Path, make: Make) -> None:
     make("as it was made")
-    publish(root, SETTINGS)
+    publish_candidate(root, SETTINGS)
     with pytest.raises(ReproduceError, match="Version 1 was made outside git"):
-        reproduce(root, SETTINGS, "champion")
+        reproduce_version(root, SETTINGS, "champion")
 
 
 def test_a_version_leads_to_its_commit_its_inputs_and_its_trial(root: Path, make: Make) -> None:
     make("as it was made")
-    publish(root, SETTINGS)
+    publish_candidate(root, SETTINGS)
     version = MlflowClient().get_model_version(SETTINGS.registered_model, "1")
     assert {"commit", "dvc_lock", "stage_runs", "run_id", "bundle_sha256"} <= set(version.tags)
     assert json.loads(version.tags["dvc_lock"])["outs"] == {"bundle": "0" * 32}
@@ -173,23 +173,23 @@ def test_a_version_leads_to_its_commit_its_inputs_and_its_trial(root: Path, make
 def test_by_hand_a_challenger_waits_until_a_person_promotes_it(root: Path, make: Make) -> None:
     by_hand = SETTINGS.model_copy(update={"promotion": "by hand"})
     make("as it was made")
-    outcome = publish(root, by_hand)
+    outcome = publish_candidate(root, by_hand)
     assert not outcome.published and "tandem promote" in outcome.reason
     registry = Registry(SETTINGS.registered_model, root)
-    assert registry.champion() is None
-    assert "is version 1 (challenger)" in publish(root, by_hand).reason
-    registry.promote(str(registry.version(CHALLENGER).version))
-    champion = registry.champion()
-    assert champion is not None and state_of(champion) == "champion"
+    assert registry.get_champion() is None
+    assert "is version 1 (challenger)" in publish_candidate(root, by_hand).reason
+    registry.promote(str(registry.get_version(CHALLENGER).version))
+    champion = registry.get_champion()
+    assert champion is not None and read_state(champion) == "champion"
 
 
 @pytest.mark.slow
 def test_of_two_publishers_at_once_the_later_is_held_against_the_winner(root: Path, make: Make) -> None:
     make("as it was made")
     program = (
-        "import sys; from pathlib import Path; from flows.promote.publish import publish;"
+        "import sys; from pathlib import Path; from flows.promote.publish import publish_candidate;"
         "from flows.settings import NightlySettings;"
-        "print(publish(Path(sys.argv[1]), NightlySettings.model_validate_json(sys.argv[2])).published)"
+        "print(publish_candidate(Path(sys.argv[1]), NightlySettings.model_validate_json(sys.argv[2])).published)"
     )
     command = [sys.executable, "-c", program, str(root), SETTINGS.model_dump_json()]
     both = [subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
@@ -200,16 +200,16 @@ def test_of_two_publishers_at_once_the_later_is_held_against_the_winner(root: Pa
 @pytest.mark.slow
 def test_a_champion_of_an_older_format_is_compared_by_what_it_reported(root: Path, make: Make) -> None:
     make("as it was made")
-    publish(root, SETTINGS)
+    publish_candidate(root, SETTINGS)
     registry = Registry(SETTINGS.registered_model, root)
-    champion = registry.champion()
+    champion = registry.get_champion()
     assert champion is not None
-    old = registry.bundle(champion) / MANIFEST
+    old = registry.fetch_bundle(champion) / MANIFEST
     manifest = json.loads(old.read_text())
     reported = manifest["metrics"] | {"recommender.ndcg_100": 0.99}
     old.write_text(json.dumps(manifest | {"format": FORMAT - 1, "metrics": reported}))
     make("another note")
-    assert "recommender.ndcg_100: worse by more than 0.02" in publish(root, SETTINGS).reason
+    assert "recommender.ndcg_100: worse by more than 0.02" in publish_candidate(root, SETTINGS).reason
 
 
 def test_a_bundle_with_one_byte_changed_is_not_published(root: Path, make: Make) -> None:
@@ -218,8 +218,8 @@ def test_a_bundle_with_one_byte_changed_is_not_published(root: Path, make: Make)
     file.unlink()
     file.write_text(text + " ")
     with pytest.raises(BundleError, match=r"shop\.json has changed"):
-        publish(root, SETTINGS)
-    assert Registry(SETTINGS.registered_model, root).champion() is None
+        publish_candidate(root, SETTINGS)
+    assert Registry(SETTINGS.registered_model, root).get_champion() is None
 
 
 def test_a_rollback_before_the_first_publication_says_what_to_do(root: Path) -> None:
@@ -232,10 +232,10 @@ def test_stages_that_start_at_once_find_the_tables_of_a_new_database(tmp_path: P
     program = "import mlflow, sys; mlflow.set_experiment(sys.argv[1]); mlflow.start_run()"
     stages = [
         subprocess.Popen([sys.executable, "-c", program, name], cwd=tmp_path, stderr=subprocess.PIPE)
-        for name in ("language", "recommender")
+        for name in ("text_model", "recommender")
     ]
     for stage in stages:
         _, printed = stage.communicate()
         assert stage.returncode == 0, printed.decode()
     names = {experiment.name for experiment in MlflowClient().search_experiments()}
-    assert names >= {"language", "recommender"}
+    assert names >= {"text_model", "recommender"}

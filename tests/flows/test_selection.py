@@ -1,4 +1,4 @@
-"""Parts of the graph by name or room, why each stage would run, and what a stage's fault leads to."""
+"""Parts of the graph by name or package, why each stage would run, and what a stage's error leads to."""
 
 import re
 import signal
@@ -12,7 +12,7 @@ import psutil
 import pytest
 import yaml
 
-from flows.run.graph import GraphError, read_graph, select, why
+from flows.run.graph import GraphError, explain_changes, read_graph, select_stages
 from flows.run.nightly import RunError, nightly
 from tests.flows.test_cli import tandem
 
@@ -21,17 +21,17 @@ Ran = Callable[[], list[str]]
 
 
 def names(**asked: list[str]) -> list[str]:
-    return [node.name for node in select(read_graph(PROJECT), **asked)]
+    return [node.name for node in select_stages(read_graph(PROJECT), **asked)]
 
 
-def test_a_room_stands_for_its_stages_and_onward_takes_all_that_hang_on_them() -> None:
+def test_a_package_stands_for_its_stages_and_onward_takes_all_that_hang_on_them() -> None:
     assert names(only=["recommender"]) == ["elsa", "cold_start", "evaluate_recommender"]
     assert names(only=["encode", "scenes"]) == ["scenes", "encode"]
     assert names(onward=["elsa"]) == [
         "elsa", "cold_start", "evaluate_recommender", "tune_weights", "index", "bundle",
     ]  # fmt: skip
-    assert {"finetune", "ethics", "cold_start", "bundle"} <= set(names(onward=["language"]))
-    assert "elsa" not in names(onward=["language"])
+    assert {"finetune", "ethics", "cold_start", "bundle"} <= set(names(onward=["text_model"]))
+    assert "elsa" not in names(onward=["text_model"])
     assert names() == [node.name for node in read_graph(PROJECT)]
 
 
@@ -51,7 +51,7 @@ def test_only_runs_what_is_asked_for_and_leaves_the_rest_as_it_lies(done: Path, 
 
 def test_dry_run_gives_the_reason_of_each_stage_and_runs_none(done: Path, ran: Ran) -> None:
     (done / "conf/squares.yaml").write_text("power: 2\nsleep: 0\n")
-    reasons = why(read_graph(done))
+    reasons = explain_changes(read_graph(done))
     assert reasons["numbers"] == reasons["cubes"] == ()
     assert reasons["squares"] == ("conf/squares.yaml, sleep: new",)
     assert reasons["total"] == ("if squares gives something new",)

@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, text
 
 from benchmarks.postgres import postgres, programs
 from components.bundle.manifest import identify_bundle, verify_files
-from flows.promote.publish import publish
+from flows.promote.publish import publish_candidate
 from flows.promote.registry import Registry
 from flows.settings import NightlySettings
 from tests.servers import S3_KEYS, Wire, free_port, running
@@ -123,16 +123,16 @@ def test_a_bundle_is_published_to_a_server_over_postgres_and_s3_and_read_on_anot
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         mlflow.set_tracking_uri(address)
         settings = NightlySettings()
-        outcome = publish(root, settings)
+        outcome = publish_candidate(root, settings)
         assert (outcome.version, outcome.published) == ("1", True), outcome.reason
         assert any(name.endswith("manifest.json") for name in stored(s3))
         with create_engine(database).connect() as tables:
             held = tables.execute(text("select name, version from model_versions")).all()
         assert held == [("tandem", 1)]
         registry = Registry(settings.registered_model, tmp_path / "elsewhere")
-        champion = registry.champion()
+        champion = registry.get_champion()
         assert champion is not None
-        folder = registry.bundle(champion)
+        folder = registry.fetch_bundle(champion)
         assert root not in folder.parents
         verify_files(folder)
         assert identify_bundle(folder) == identify_bundle(bundle_folder)

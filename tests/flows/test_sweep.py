@@ -10,7 +10,7 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from flows.experiments.sweep import SweepError, sweep
+from flows.experiments.sweep import SweepError, sweep_stage
 
 GRAPH = """\
 stages:
@@ -71,7 +71,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.slow
 def test_a_sweep_finds_the_best_ends_the_hopeless_and_goes_on_where_it_was(root: Path) -> None:
-    found = sweep(root, "curve")
+    found = sweep_stage(root, "curve")
     assert (found.best, found.now) == ({"height": 3}, {"height": 2})
     assert (root / "curve.txt").read_text() == "2"
     rows = found.trials.set_index("height")["state"]
@@ -88,18 +88,18 @@ def test_a_sweep_finds_the_best_ends_the_hopeless_and_goes_on_where_it_was(root:
     assert {file.path for file in kept} == {"curve.yaml", "history.png", "slices.png", "trials.json"}
     assert mlflow.artifacts.load_dict(f"runs:/{found.run_id}/trials.json")["columns"][0] == "number"
 
-    again = sweep(root, "curve", trials=8)
+    again = sweep_stage(root, "curve", trials=8)
     assert again.run_id == found.run_id and len(again.trials) == 8
 
 
 def test_a_sweep_that_cannot_be_made_says_why(root: Path) -> None:
     with pytest.raises(SweepError, match="no search for points"):
-        sweep(root, "points")
+        sweep_stage(root, "points")
     search = yaml.safe_load(SEARCH)
     search["stages"]["curve"]["space"] = {"hight": {"choices": [1, 2]}}
     (root / "conf/sweep.yaml").write_text(yaml.safe_dump(search))
     with pytest.raises(SweepError, match=r"conf/curve\.yaml has no hight"):
-        sweep(root, "curve")
+        sweep_stage(root, "curve")
     (root / "points.txt").write_text("9")
     with pytest.raises(SweepError, match="not up to date"):
-        sweep(root, "curve")
+        sweep_stage(root, "curve")

@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_scan_reads_what_the_trees_hold(folder):
     for name, dims in (("text", DIMS), ("taste", 7)):
-        segment = AnnoyVectors.open(folder, name)
+        segment = AnnoyVectors.open_segment(folder, name)
         np.testing.assert_array_equal(segment.vectors, clusters(ROWS, dims))
         for row in (0, 77, ROWS - 1):
             np.testing.assert_array_equal(segment.short[row], segment.annoy.get_item_vector(row))
@@ -40,12 +40,12 @@ def test_the_scan_reads_what_the_trees_hold(folder):
 @settings(max_examples=200, deadline=None)
 @given(seed=st.integers(0, 100_000), share=st.floats(0, 1), k=st.integers(0, 60))
 def test_a_filter_never_hides_what_exists_nor_shows_what_it_forbids(folder, seed, share, k):
-    segment = AnnoyVectors.open(folder, "text")
+    segment = AnnoyVectors.open_segment(folder, "text")
     draw = np.random.default_rng(seed)
     allowed = draw.random(ROWS) < share
     query = draw.normal(size=DIMS).astype(np.float32)
     rows, scores = segment.search(query, k, allowed)
-    truth, _ = segment.exact(query, k, allowed)
+    truth, _ = segment.search_exact(query, k, allowed)
     assert len(rows) == len(set(rows)) == min(k, allowed.sum()) == len(truth[:k])
     assert allowed[rows].all()
     np.testing.assert_allclose(scores, segment.vectors[rows] @ query, rtol=1e-4, atol=1e-5)
@@ -53,7 +53,7 @@ def test_a_filter_never_hides_what_exists_nor_shows_what_it_forbids(folder, seed
 
 
 def test_few_allowed_rows_are_answered_exactly(folder):
-    segment = AnnoyVectors.open(folder, "text")
+    segment = AnnoyVectors.open_segment(folder, "text")
     query, allowed = segment.vectors[0], np.zeros(ROWS, bool)
     allowed[[3, 77, 400]] = True
     rows, _ = segment.search(query, 10, allowed)
@@ -62,18 +62,18 @@ def test_few_allowed_rows_are_answered_exactly(folder):
 
 def test_the_trees_alone_find_most_of_the_nearest(folder):
     thorough = IndexSettings(trees=10, search_k=300, candidates=50)
-    segment = AnnoyVectors.open(folder, "text")
+    segment = AnnoyVectors.open_segment(folder, "text")
     segment.settings = thorough.model_copy(update={"exact_rows": 0, "scan_share": 0.0})
     assert recall_10(segment, thorough) > 0.9
 
 
 def test_trees_that_inspect_more_nodes_find_more_of_the_nearest(folder):
-    segment = AnnoyVectors.open(folder, "text")
+    segment = AnnoyVectors.open_segment(folder, "text")
     segment.settings = SETTINGS.model_copy(update={"exact_rows": 0})
     queries = np.random.default_rng(4).normal(size=(50, DIMS)).astype(np.float32)
     found = {
         nodes: sum(
-            len(np.intersect1d(segment.search(query, 10, nodes=nodes)[0], segment.exact(query, 10)[0]))
+            len(np.intersect1d(segment.search(query, 10, nodes=nodes)[0], segment.search_exact(query, 10)[0]))
             for query in queries
         )
         for nodes in (20, 100, 10 * ROWS)
@@ -90,15 +90,15 @@ def test_the_same_vectors_make_the_same_bytes(folder, tmp_path):
 
 def test_a_cut_file_and_an_unknown_segment_are_refused(folder, tmp_path):
     with pytest.raises(IndexFileError, match=r"no segment films\. It has text, taste"):
-        AnnoyVectors.open(folder, "films")
+        AnnoyVectors.open_segment(folder, "films")
     with pytest.raises(IndexFileError, match=r"index\.json is missing"):
-        AnnoyVectors.open(tmp_path, "text")
+        AnnoyVectors.open_segment(tmp_path, "text")
     (tmp_path / "index.json").write_bytes((folder / "index.json").read_bytes())
     for name in ("text.npy", "text_directions.npy"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     (tmp_path / "text.ann").write_bytes((folder / "text.ann").read_bytes()[:1001])
     with pytest.raises(IndexFileError, match=r"text\.ann is missing or not whole"):
-        AnnoyVectors.open(tmp_path, "text")
+        AnnoyVectors.open_segment(tmp_path, "text")
 
 
 def test_short_vectors_do_not_crowd_long_ones_out_of_the_candidates(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_short_vectors_do_not_crowd_long_ones_out_of_the_candidates(tmp_path: Pa
     ]
     vectors = np.vstack(rows).astype(np.float32)
     write_index({"taste": vectors}, tmp_path, IndexSettings(exact_rows=0))
-    found, scores = AnnoyVectors.open(tmp_path, "taste").search(centre.astype(np.float32), 10)
+    found, scores = AnnoyVectors.open_segment(tmp_path, "taste").search(centre.astype(np.float32), 10)
     expected = vectors @ centre.astype(np.float32)
     assert set(found) == set(np.argsort(-expected)[:10])
     np.testing.assert_allclose(scores, np.sort(expected)[::-1][:10], rtol=1e-5)

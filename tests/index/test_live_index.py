@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.index.test_segment import clusters
 
 from components.index.annoy_index import AnnoyVectors
 from components.index.build import write_index
-from components.index.live_index import LiveIndex, merge
+from components.index.live_index import LiveIndex, merge_delta
 from components.index.settings import IndexSettings
+from tests.index.test_annoy_index import clusters
 
 ROWS, DIMS = 300, 12
 SETTINGS = IndexSettings(trees=10, search_k=5000, candidates=300, exact_rows=5, scan_share=0.2, directions=6)
@@ -27,13 +27,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def put(folder: Path, seed: int, puts: int) -> tuple[LiveIndex, np.ndarray]:
     """A segment with rows put anew and again, and the vectors that it should hold."""
     draw = np.random.default_rng(seed)
-    segment, vectors = LiveIndex(AnnoyVectors.open(folder, "text")), list(clusters(ROWS, DIMS))
+    segment, vectors = LiveIndex(AnnoyVectors.open_segment(folder, "text")), list(clusters(ROWS, DIMS))
     for _ in range(puts):
         vector = draw.normal(size=DIMS).astype(np.float32)
         vector /= np.linalg.norm(vector)
         row = int(draw.integers(0, len(vectors) + 1))
         vectors[row : row + 1] = [vector]
-        segment.put(row, vector)
+        segment.put_vector(row, vector)
     return segment, np.array(vectors)
 
 
@@ -53,10 +53,10 @@ def test_answers_are_those_of_an_exact_search_over_what_is_there_now(folder, see
 
 def test_merging_keeps_every_vector_and_what_is_put_meanwhile(folder, tmp_path):
     segment, vectors = put(folder, 1, 50)
-    base = merge(segment.base, *segment.beside(), tmp_path, "text")
+    base = merge_delta(segment.base, *segment.copy_delta(), tmp_path, "text")
     late = np.eye(DIMS, dtype=np.float32)[0]
-    segment.put(7, late)
-    segment.rebase(base)
-    assert segment.delta == 1 and len(segment) == len(vectors)
+    segment.put_vector(7, late)
+    segment.replace_base(base)
+    assert segment.delta_size == 1 and len(segment) == len(vectors)
     vectors[7] = late
     np.testing.assert_array_equal(segment.vectors_of(np.arange(len(vectors))), vectors)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import yaml
 
+from tests.lists import SMALL_ETHICS, thin_lists
+
 PROJECT = Path(__file__).parents[2]
 ROW = re.compile(r"^ *\S? +([a-z_]+) +(ran|cached|restored|failed|not run)\b", re.MULTILINE)
 
@@ -39,8 +41,8 @@ class Clone:
     def states(self, printed: str) -> dict[str, str]:
         return dict(ROW.findall(printed))
 
-    def change(self, room: str, **values: object) -> None:
-        file = self.root / "conf" / f"{room}.yaml"
+    def change(self, package: str, **values: object) -> None:
+        file = self.root / "conf" / f"{package}.yaml"
         file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | values))
 
     def outputs(self) -> dict[str, str]:
@@ -59,7 +61,9 @@ def make_clone(root: Path, encoder: Path) -> Clone:
             shutil.copyfile(PROJECT / name, root / name)
     clone = Clone(root)
     clone.change("catalogue", source="fashion")
-    clone.change("language", model=str(encoder), dimensions=128, maximum_steps=2, validation_queries=50)
+    clone.change("text_model", model=str(encoder), dimensions=128, maximum_steps=2, validation_queries=50)
+    clone.change("ethics", **SMALL_ETHICS)
+    thin_lists(root / "conf", 8)
     # a small text model may not hold the limits that are set for the real one; a smaller bundle is a gain here
     rules = {
         "recommender.ndcg_100": {"better": "higher", "margin": 1.0},

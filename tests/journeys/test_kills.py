@@ -106,9 +106,9 @@ def test_after_kill_9_in_each_stage_runs_go_on_to_the_same_bytes_and_the_champio
         while found := wait_for_some(process, clone.root, unkilled, patience):
             kill(process, clone.root, all_of_it=len(unkilled) % 2 == 0)
             unkilled -= found
-            champion = registry.champion()
+            champion = registry.get_champion()
             assert champion is not None and str(champion.version) == "1"
-            verify_files(registry.bundle(champion))
+            verify_files(registry.fetch_bundle(champion))
             process = start()
         process.join()
         assert process.exitcode == 0, printed.read_text()

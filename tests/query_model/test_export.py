@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from components.core.content_hash import hash_paths
 from components.query_model import export
 from components.query_model.onnx_encoder import OnnxEncoder
+from components.query_model.settings import QueryModelError, QueryModelSettings
 from components.text_model.encoder import TextEncoder
-from components.text_model.settings import TextModelError, TextModelSettings
+from tests.text_model.conftest import write_shop
 
 QUERIES = ["wireless headphones", "WH-1000XM4", "summer dress for my niece", "red", "a coat " * 40]
 
@@ -43,14 +44,15 @@ def test_any_texts_become_unit_rows(query_model, texts):
 
 
 def test_the_same_model_gives_the_same_bytes(query_model_folder, small_encoder_folder, tmp_path):
-    export.export(TextEncoder.load(small_encoder_folder), tmp_path / "again")
+    export.export_model(TextEncoder.load(small_encoder_folder), tmp_path / "again")
     assert hash_paths([tmp_path / "again"]) == hash_paths([query_model_folder])
 
 
-def test_the_stage_says_how_near_it_comes_to_the_model(shop, small_encoder_folder, tmp_path):
+def test_the_stage_says_how_near_it_comes_to_the_model(small_encoder_folder, tmp_path):
+    shop = write_shop(tmp_path, with_judgements=False)
     export.main(
         shop / "catalogue", small_encoder_folder, tmp_path / "query_model", tmp_path / "export.json",
-        settings=TextModelSettings(),
+        settings=QueryModelSettings(),
     )  # fmt: skip
     figures = json.loads((tmp_path / "export.json").read_text())
     assert 0.99 < figures["cosine_to_float32"] <= 1
@@ -64,9 +66,9 @@ def test_a_broken_query_model_is_told_by_its_folder(query_model_folder, tmp_path
         broken.mkdir()
         for file in query_model_folder.iterdir():
             (broken / file.name).write_bytes(b"" if file.name == name else file.read_bytes())
-        with pytest.raises(TextModelError, match=r"cannot be read: .* Make it again: dvc repro export"):
+        with pytest.raises(QueryModelError, match=r"cannot be read: .* Make it again: dvc repro export"):
             OnnxEncoder.load(broken)
-    with pytest.raises(TextModelError, match="nowhere cannot be read"):
+    with pytest.raises(QueryModelError, match="nowhere cannot be read"):
         OnnxEncoder.load(tmp_path / "nowhere")
 
 
@@ -113,5 +115,5 @@ def test_a_query_model_without_vectors_of_tokens_is_told(query_model_folder, tmp
     graph = onnx.load(old / "model.onnx")
     del graph.graph.output[1]
     onnx.save(graph, old / "model.onnx")
-    with pytest.raises(TextModelError, match="gives no vectors of tokens"):
+    with pytest.raises(QueryModelError, match="gives no vectors of tokens"):
         OnnxEncoder.load(old)

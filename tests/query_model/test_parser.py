@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.text_model.conftest import garments
 
-from components.query_model.parser import MATCHES, parse_text, within_third
+from components.query_model.parser import TOP_MATCHES, limit_to_third, parse_text
 from components.query_model.vocabulary import Vocabulary
+from tests.text_model.conftest import garments
 
 EVERYONE = frozenset({"women", "men", "girls", "boys", "babies"})
 SHOP = Vocabulary(
@@ -374,7 +374,7 @@ def test_seasons_colours_materials_and_brands_of_the_catalogue(query, name, valu
 )
 def test_what_is_refused_is_no_filter_but_left_out(query, name, values, text):
     meant = parse_text(query, SHOP)
-    assert meant.without == {name: values}
+    assert meant.exclusions == {name: values}
     assert meant.text == text
     assert not set(values) & set(meant.filters.get(name, []))
 
@@ -422,7 +422,7 @@ def test_a_refusal_ends_where_it_ends(query, name, values):
 
 def test_a_wider_word_of_the_catalogue_is_not_refused_with_a_narrower_one():
     words = replace(SHOP, values={"audience": frozenset({"Kids", "Girls", "Boys"})})
-    assert parse_text("gift, not for boys", words).without == {"audience": ["Boys"]}
+    assert parse_text("gift, not for boys", words).exclusions == {"audience": ["Boys"]}
 
 
 FOOD = Vocabulary(
@@ -439,7 +439,7 @@ FOOD = Vocabulary(
 
 
 @pytest.mark.parametrize(
-    ("query", "without"),
+    ("query", "exclusions"),
     [
         ("vegan chocolate, no nuts", {"contains": ["nut"]}),
         ("nut free chocolate", {"contains": ["nut"]}),
@@ -452,8 +452,8 @@ FOOD = Vocabulary(
         ("he is allergic to nuts", {"contains": ["nut"]}),
     ],
 )
-def test_refusals_are_read_from_any_attribute_and_in_many_words(query, without):
-    assert parse_text(query, FOOD).without == without
+def test_refusals_are_read_from_any_attribute_and_in_many_words(query, exclusions):
+    assert parse_text(query, FOOD).exclusions == exclusions
 
 
 @pytest.mark.parametrize(
@@ -501,8 +501,8 @@ def test_brands_that_others_name_are_no_filters():
         f"Case for Lumena {n}" if brand == "Norvik" else title
         for n, (title, brand) in enumerate(zip(items["title"], items["brand"], strict=True))
     ]
-    assert Vocabulary.of(items).borrowed == frozenset()
-    vocabulary = Vocabulary.of(items.assign(title=titles))
+    assert Vocabulary.from_items(items).borrowed == frozenset()
+    vocabulary = Vocabulary.from_items(items.assign(title=titles))
     assert vocabulary.borrowed == {"Lumena"}
     assert parse_text("lumena coat by norvik", vocabulary).filters["brand"] == ["Norvik"]
 
@@ -521,11 +521,11 @@ def test_a_catalogue_without_prices_reads_none():
 
 
 def test_only_what_the_catalogue_has_is_a_filter():
-    vocabulary = Vocabulary.of(garments())
+    vocabulary = Vocabulary.from_items(garments())
     assert vocabulary.prices
     assert vocabulary.values["brand"] == {"Lumena", "Norvik"}
     assert parse_text("red winter coat for a baby", vocabulary).filters == {"colour": ["red"]}
-    unpriced = Vocabulary.of(garments().assign(price=np.nan, brand=None))
+    unpriced = Vocabulary.from_items(garments().assign(price=np.nan, brand=None))
     assert unpriced.prices is None and not unpriced.values["brand"]
 
 
@@ -564,7 +564,7 @@ def test_values_of_any_attribute_are_read_as_whole_words_the_longest_first(query
 def test_attributes_that_few_items_have_do_not_filter():
     few = garments()
     few["attributes"] = ['{"season": ["summer"]}'] * (len(few) - 1) + ['{"lining": ["fleece"]}']
-    vocabulary = Vocabulary.of(few)
+    vocabulary = Vocabulary.from_items(few)
     assert set(vocabulary.values) == {"brand", "season"}
     assert parse_text("a fleece coat", vocabulary).filters == {}
 
@@ -591,17 +591,17 @@ def test_cheap_and_premium_ask_for_a_third_of_the_prices(query, third, text):
 
 def test_the_third_is_of_what_matches_best_within_the_range_that_was_said():
     prices = np.array([30, np.nan, 10, 20, 40, 60, 50], dtype=float)
-    assert within_third(parse_text("cheap coat", SHOP), prices).price_max == 20
-    assert within_third(parse_text("premium coat", SHOP), prices).price_min == 40
-    assert within_third(parse_text("cheap coat under 15", SHOP), prices).price_max == 15
-    assert within_third(parse_text("cheap coat over 15", SHOP), prices).price_min == 15
-    beyond = np.concatenate([np.full(MATCHES, 30.0), np.full(100, 1.0)])
-    assert within_third(parse_text("cheap coat", SHOP), beyond).price_max == 30
+    assert limit_to_third(parse_text("cheap coat", SHOP), prices).price_max == 20
+    assert limit_to_third(parse_text("premium coat", SHOP), prices).price_min == 40
+    assert limit_to_third(parse_text("cheap coat under 15", SHOP), prices).price_max == 15
+    assert limit_to_third(parse_text("cheap coat over 15", SHOP), prices).price_min == 15
+    beyond = np.concatenate([np.full(TOP_MATCHES, 30.0), np.full(100, 1.0)])
+    assert limit_to_third(parse_text("cheap coat", SHOP), beyond).price_max == 30
     for query in ("coat", "cheap coat"):
         meant = parse_text(query, SHOP)
-        assert within_third(meant, np.array([np.nan])) == meant
+        assert limit_to_third(meant, np.array([np.nan])) == meant
     plain = parse_text("coat", SHOP)
-    assert within_third(plain, prices) == plain
+    assert limit_to_third(plain, prices) == plain
 
 
 def test_slang_names_the_money_of_the_catalogue():

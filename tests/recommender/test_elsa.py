@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from components.recommender.elsa import Elsa, UserBatches, loss, to_batch, unit_rows
+from components.recommender.elsa import Elsa, UserBatches, compute_loss, to_batch, unit_rows
 from components.recommender.settings import RecommenderError, RecommenderSettings
 from components.recommender.train import fit, start_from
 
@@ -34,7 +34,7 @@ def test_the_gram_loss_and_its_gradient_equal_the_dense_ones(seed, users, items,
     weight = torch.tensor(draw.normal(size=(items, dimensions)), requires_grad=True)
     results = []
     for value in (
-        loss(unit_rows(weight), to_batch(sparse.csr_matrix(x))),
+        compute_loss(unit_rows(weight), to_batch(sparse.csr_matrix(x))),
         dense_loss(torch.nn.functional.normalize(weight, dim=1), torch.tensor(x)),
     ):
         results.append((value.detach(), torch.autograd.grad(value, weight)[0]))

@@ -9,12 +9,17 @@ from scipy import sparse
 
 from components.catalogue.tables import (
     CatalogueError,
-    interaction_parts,
+    cast_columns,
+    read_interaction_batches,
     read_interactions,
-    typed,
     write_table,
 )
-from components.recommender.interaction_matrix import collect, collect_parts, hold_out, hold_out_last
+from components.recommender.interaction_matrix import (
+    build_matrix,
+    build_matrix_from_parts,
+    hold_out,
+    hold_out_last,
+)
 
 COLUMNS = ["user_id", "item_id", "timestamp", "weight", "kind"]
 
@@ -31,15 +36,15 @@ def test_low_ratings_and_unknown_items_are_left_out_and_repeats_are_merged():
         ],
         columns=COLUMNS,
     )
-    interactions = collect(table, ["x", "y"], 4.0)
+    interactions = build_matrix(table, ["x", "y"], 4.0)
     assert interactions.user_ids.tolist() == ["a", "b"]
     np.testing.assert_array_equal(interactions.matrix.toarray(), [[0, 2], [1, 0]])
     assert interactions.seconds.tolist() == [1, 0]
-    assert interactions.of(["b", "stranger"]).toarray().tolist() == [[1, 0]]
+    assert interactions.select_users(["b", "stranger"]).toarray().tolist() == [[1, 0]]
 
 
 def test_a_table_without_rows_makes_an_empty_matrix():
-    interactions = collect(
+    interactions = build_matrix(
         pd.DataFrame(columns=COLUMNS).astype({"weight": float, "timestamp": int}), ["x"], 4.0
     )
     assert interactions.matrix.shape == (0, 1)
@@ -59,7 +64,7 @@ def test_a_table_in_parts_makes_the_same_as_the_whole(seed, rows, size):
         }
     )
     parts = (table[start : start + size].astype({"user_id": "category"}) for start in range(0, rows, size))
-    whole, joined = collect(table, ["y", "x"], 4.0), collect_parts(parts, ["y", "x"], 4.0)
+    whole, joined = build_matrix(table, ["y", "x"], 4.0), build_matrix_from_parts(parts, ["y", "x"], 4.0)
     assert joined.user_ids.tolist() == whole.user_ids.tolist() == sorted(whole.user_ids)
     assert joined.seconds.tolist() == whole.seconds.tolist()
     np.testing.assert_array_equal(joined.matrix.toarray(), whole.matrix.toarray())
@@ -71,12 +76,12 @@ def test_a_catalogue_is_read_in_parts_as_it_was_written(tmp_path):
         columns=COLUMNS,
     )
     write_table("interactions", table, tmp_path)
-    parts = list(interaction_parts(tmp_path, rows=2))
+    parts = list(read_interaction_batches(tmp_path, rows=2))
     assert [len(part) for part in parts] == [2, 1]
-    pd.testing.assert_frame_equal(typed("interactions", pd.concat(parts)), read_interactions(tmp_path))
+    pd.testing.assert_frame_equal(cast_columns("interactions", pd.concat(parts)), read_interactions(tmp_path))
     (tmp_path / "interactions.parquet").unlink()
     with pytest.raises(CatalogueError, match="is missing"):
-        next(interaction_parts(tmp_path))
+        next(read_interaction_batches(tmp_path))
 
 
 @given(seed=st.integers(0, 10_000), share=st.floats(0.05, 0.95))

@@ -9,11 +9,11 @@ from sklearn.metrics import ndcg_score
 from components.core.ranking_metrics import bootstrap_interval
 from components.recommender.metrics import (
     coverage,
-    hits,
+    find_hits,
     ndcg_per_user,
     novelty,
     popularity_lift,
-    rank,
+    rank_items,
     recall_per_user,
 )
 
@@ -29,7 +29,7 @@ def scores_and_truth(seed: int) -> tuple[np.ndarray, sparse.csr_matrix]:
 def test_metrics_equal_their_peers(seed, k):
     scores, truth = scores_and_truth(seed)
     nothing = sparse.csr_matrix(scores.shape, dtype=np.float32)
-    hit = hits(rank(lambda rows: scores.copy(), nothing, k, 6), truth)
+    hit = find_hits(rank_items(lambda rows: scores.copy(), nothing, k, 6), truth)
     dense = truth.toarray()
     # scikit-learn takes the best of all relevant items for ideal, cut at k: the same
     np.testing.assert_allclose(ndcg_per_user(hit, truth, k).mean(), ndcg_score(dense, scores, k=k))
@@ -42,7 +42,7 @@ def test_metrics_equal_their_peers(seed, k):
 
 def test_what_a_user_has_is_never_recommended():
     scores, history = scores_and_truth(0)
-    ranked = rank(lambda rows: scores[: rows.shape[0]].copy(), history, 100, 6)
+    ranked = rank_items(lambda rows: scores[: rows.shape[0]].copy(), history, 100, 6)
     for user in range(6):
         own = set(history[user].indices)
         assert not own & set(ranked[user])

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from components.recommender.metrics import hits, ndcg_per_user, rank, recall_per_user
+from components.recommender.metrics import find_hits, ndcg_per_user, rank_items, recall_per_user
 
 peer = pytest.importorskip("rectools.metrics", reason="needs the package rectools")
 
@@ -20,7 +20,7 @@ def lists() -> tuple[np.ndarray, sparse.csr_matrix]:
     truth[np.arange(USERS), draw.integers(0, ITEMS, USERS)] = True
     history = sparse.csr_matrix(((draw.random((USERS, ITEMS)) < 0.1) & ~truth).astype(np.float32))
     scores = draw.random((USERS, ITEMS)) + 0.3 * truth
-    ranked = rank(lambda rows: scores.copy(), history, 100, USERS)
+    ranked = rank_items(lambda rows: scores.copy(), history, 100, USERS)
     return ranked, sparse.csr_matrix(truth.astype(np.float32))
 
 
@@ -36,7 +36,9 @@ def as_tables(ranked: np.ndarray, truth: sparse.csr_matrix) -> tuple[pd.DataFram
 def test_ndcg_of_each_user_equals_rectools(lists, k):
     ranked, truth = lists
     theirs = peer.NDCG(k=k, divide_by_achievable=True).calc_per_user(*as_tables(ranked, truth))
-    np.testing.assert_allclose(ndcg_per_user(hits(ranked, truth), truth, k), theirs.sort_index(), atol=1e-12)
+    np.testing.assert_allclose(
+        ndcg_per_user(find_hits(ranked, truth), truth, k), theirs.sort_index(), atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("k", [5, 20, 50, 100])
@@ -46,4 +48,4 @@ def test_recall_of_each_user_equals_rectools_over_what_k_items_can_hold(lists, k
     held_out = np.diff(truth.indptr)
     # RecTools divides by all held-out items, Liang et al. by no more than k
     expected = theirs * held_out / np.minimum(held_out, k)
-    np.testing.assert_allclose(recall_per_user(hits(ranked, truth), truth, k), expected, atol=1e-12)
+    np.testing.assert_allclose(recall_per_user(find_hits(ranked, truth), truth, k), expected, atol=1e-12)

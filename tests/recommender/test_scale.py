@@ -13,12 +13,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from components.core.compute import ComputeSettings
-from components.recommender.elsa import Elsa, loss, to_batch
+from components.recommender.elsa import Elsa, compute_loss, to_batch
 from components.recommender.interaction_matrix import Csr
-from components.recommender.metrics import rank
+from components.recommender.metrics import factor_scorer, rank_items
 from components.recommender.settings import RecommenderSettings
 from components.recommender.sparse_neighbours import fit_neighbours
-from components.recommender.train import fit, scorer
+from components.recommender.train import fit
 
 ITEMS, DIMENSIONS, USERS, BATCH = 50_000, 128, 300, 256
 LARGEST = ITEMS * DIMENSIONS
@@ -71,7 +71,7 @@ def test_the_dense_form_would(users):
         torch.nn.functional.normalize(x @ factors @ factors.T - x, dim=1)
     assert tensors.largest == BATCH * ITEMS > LARGEST
     with Tensors() as tensors:
-        loss(factors, to_batch(users[:BATCH]))
+        compute_loss(factors, to_batch(users[:BATCH]))
     assert tensors.largest == LARGEST
 
 
@@ -82,14 +82,13 @@ def test_the_sparse_part_and_predictions_hold_none_either(users):
     assert peak < 4 * LARGEST
     factors = np.random.default_rng(1).random((ITEMS, DIMENSIONS), dtype=np.float32)
     # everything that is held at once is smaller than one array of items × dimensions, so each array is
-    assert numpy_peak(lambda: rank(scorer(factors, parts[0]), users[:64], 100, 16)) < 4 * LARGEST
+    assert numpy_peak(lambda: rank_items(factor_scorer(factors, parts[0]), users[:64], 100, 16)) < 4 * LARGEST
 
 
 TRAINING = """
 import json, sys, warnings
 import numpy as np, pytorch_lightning as pl, torch
 from torch.utils.data import DataLoader
-from components.core.compute import Compute
 from components.recommender.elsa import Elsa, UserBatches
 from components.recommender.interaction_matrix import Csr
 

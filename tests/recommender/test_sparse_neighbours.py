@@ -8,9 +8,10 @@ from scipy import sparse
 
 from components.recommender.factors import ItemFactors
 from components.recommender.interaction_matrix import Csr
+from components.recommender.metrics import factor_scorer
 from components.recommender.settings import RecommenderSettings
-from components.recommender.sparse_neighbours import fit_neighbours, nearest
-from components.recommender.train import fit, scorer
+from components.recommender.sparse_neighbours import find_neighbours, fit_neighbours
+from components.recommender.train import fit
 
 
 def histories(seed: int, users: int = 30, items: int = 12, share: float = 0.4) -> Csr:
@@ -46,7 +47,7 @@ def test_no_item_is_predicted_by_itself_or_by_more_than_its_nearest(seed, count,
     length = np.linalg.norm(dense, axis=0)
     cosines = (dense.T @ dense) / np.maximum(np.outer(length, length), 1e-9)
     np.fill_diagonal(cosines, 0)
-    near = nearest(users, count, block)
+    near = find_neighbours(users, count, block)
     best = -np.sort(-cosines, axis=1)[:, :count].sum(axis=1)
     np.testing.assert_allclose(np.asarray(near.sum(axis=1)).ravel(), best, rtol=1e-5)
 
@@ -73,7 +74,7 @@ def test_factors_and_sparse_part_come_back_from_their_folder(trained, tmp_path):
     users = histories(9, users=4, items=20)
     np.testing.assert_array_equal(again.predict(users), trained.predict(users))
     np.testing.assert_allclose(
-        again.predict(users), scorer(trained.matrix, trained.neighbours)(users), rtol=1e-5
+        again.predict(users), factor_scorer(trained.matrix, trained.neighbours)(users), rtol=1e-5
     )
 
 
@@ -81,16 +82,16 @@ def test_factors_and_what_is_beside_them_make_the_prediction(trained):
     rows, weights = np.array([2, 5, 9]), np.array([1, 0.5, 2], np.float32)
     user = trained.user_row([f"i{row}" for row in rows], weights.tolist())
     by_parts = trained.scores(weights @ trained.matrix[rows])
-    spoken, added = trained.beside(rows, weights)
+    spoken, added = trained.score_neighbours(rows, weights)
     by_parts[spoken] += added
     np.testing.assert_allclose(by_parts, trained.predict(user)[0], rtol=1e-4, atol=1e-5)
     alone = ItemFactors(trained.item_ids, trained.matrix, trained.interactions, trained.cold)
-    assert not len(alone.beside(rows, weights)[0])
+    assert not len(alone.score_neighbours(rows, weights)[0])
 
 
 def test_over_other_items_the_scores_move_with_their_items(trained):
     ids = np.array(["new", *trained.item_ids[::-1], "newer"], dtype=object)
-    moved = trained.over(ids)
+    moved = trained.align_to(ids)
     assert moved.cold.tolist() == [True, *[False] * 20, True]
     history = ["i3", "i4", "gone", "i17"]
     scores = moved.predict(moved.user_row(history))[0]

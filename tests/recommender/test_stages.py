@@ -11,6 +11,7 @@ import pytest
 
 from components.recommender import cold_start, evaluate, train
 from components.recommender.factors import ItemFactors
+from components.recommender.interaction_matrix import read_interaction_matrix
 from components.recommender.settings import RecommenderError, RecommenderSettings
 
 SETTINGS = RecommenderSettings(
@@ -80,7 +81,7 @@ def test_new_items_get_the_factors_of_their_kind_from_their_text(done):
 
 def test_guesses_that_tell_nothing_are_kept_short_so_that_they_do_not_crowd_out_what_is_known(project, done):
     elsa = ItemFactors.load(done / "elsa")
-    users = train.read(project / "catalogue", SETTINGS).matrix[:, :60]
+    users = read_interaction_matrix(project / "catalogue", minimum_rating=4.0).matrix[:, :60]
     taste = np.load(project / "text.npy")[:60]
     nothing = np.random.default_rng(2).normal(size=taste.shape).astype(np.float32)
     telling, empty = (

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.search.item_text import attributes_of, clean, item_text, item_texts, says
+from components.search.item_text import (
+    contains_phrase,
+    item_text,
+    item_texts,
+    lowercase_text,
+    read_attributes,
+)
 from tests.text_model.conftest import garments
 
 
@@ -52,7 +58,7 @@ def test_texts_keep_the_items_order():
 
 
 def test_the_brand_is_an_attribute():
-    assert attributes_of(item(brand="Lumena", attributes='{"colour": ["red"]}')) == {
+    assert read_attributes(item(brand="Lumena", attributes='{"colour": ["red"]}')) == {
         "colour": ["red"],
         "brand": ["Lumena"],
     }
@@ -60,11 +66,11 @@ def test_the_brand_is_an_attribute():
 
 @given(st.text())
 def test_spaces_around_and_between_words_do_not_count(text):
-    assert clean(f"  {text}\n") == clean(text)
-    assert "  " not in clean(text) and clean(text) == clean(text).strip()
+    assert lowercase_text(f"  {text}\n") == lowercase_text(text)
+    assert "  " not in lowercase_text(text) and lowercase_text(text) == lowercase_text(text).strip()
 
 
 @given(st.text(alphabet="abc", min_size=1), st.text(alphabet="abc", min_size=1))
 def test_a_phrase_is_said_as_whole_words_only(word, other):
-    assert says(f"{other} {word.upper()}, {other}", word)
-    assert says(f"{other}{word}", word) == (not other)
+    assert contains_phrase(f"{other} {word.upper()}, {other}", word)
+    assert contains_phrase(f"{other}{word}", word) == (not other)

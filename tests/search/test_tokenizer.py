@@ -5,7 +5,7 @@ import Stemmer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.search.tokenizer import words
+from components.search.tokenizer import stem_words
 
 STEMMER = Stemmer.Stemmer("english")
 
@@ -22,11 +22,11 @@ STEMMER = Stemmer.Stemmer("english")
     ],
 )
 def test_words_are_stems_and_model_numbers_whole_joined_and_in_parts(text, expected):
-    assert words(text, STEMMER) == expected
+    assert stem_words(text, STEMMER) == expected
 
 
 @given(st.text(max_size=60))
 def test_case_and_signs_around_words_change_nothing(text):
-    plain = words(text.lower(), STEMMER)
-    assert words(f" {text.lower()} ", STEMMER) == plain
+    plain = stem_words(text.lower(), STEMMER)
+    assert stem_words(f" {text.lower()} ", STEMMER) == plain
     assert all(word for word in plain)

@@ -18,7 +18,7 @@ from components.serving.app import create_app
 from components.serving.settings import ServingSettings
 from components.serving.storage.api_keys import Scope, create_key
 from components.serving.storage.database import open_database
-from components.video.html_report import carried
+from components.video.html_report import make_film_previews
 from tests.films import write_films as small_films
 
 HERE = ("127.0.0.1", 50_000)
@@ -64,7 +64,7 @@ def cinema(
     """A service over the shop whose first two items have films; nobody writes to it."""
     folder = tmp_path_factory.mktemp("cinema")
     items = bundle_items["item_id"].iloc[:2].tolist()
-    write_films(folder / "films", carried(*small_films(folder, items)))
+    write_films(folder / "films", make_film_previews(*small_films(folder, items)))
     bundle = Bundle.load(bundle_folder)
     bundle.films = FilmStore.load(folder / "films")
     return create_app(bundle, settings_in(folder))

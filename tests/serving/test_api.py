@@ -35,7 +35,7 @@ def test_search_answers_as_the_bundle_does(client: TestClient, bundle: Bundle) -
 
 
 def test_recommendations_answer_as_the_bundle_does(client: TestClient, bundle: Bundle) -> None:
-    person = bundle.histories.longest(1)[0]
+    person = bundle.histories.find_most_active(1)[0]
     assert (
         client.get(f"/recommend/users/{person}?k=5").json()
         == Searcher(bundle).recommend_for_user(person, 5).as_dict()
@@ -104,12 +104,12 @@ def test_another_method_is_a_problem_and_names_what_is_allowed(client: TestClien
 
 
 def test_a_fault_of_the_service_is_a_problem_without_its_code(bundle: Bundle, tmp_path: Path) -> None:
-    broken = dataclasses.replace(bundle, words=None)
+    broken = dataclasses.replace(bundle, bm25=None)
     client = TestClient(create_app(broken, settings_in(tmp_path)), client=HERE, raise_server_exceptions=False)
     response = client.get("/search?q=shoes")
     assert response.status_code == 500
     assert problem_of(response)["title"] == "Internal Server Error"
-    assert "words" not in response.text and "Traceback" not in response.text
+    assert "bm25" not in response.text and "Traceback" not in response.text
     assert "frame-ancestors" in response.headers["content-security-policy"]
 
 

@@ -176,5 +176,7 @@ def test_a_database_that_cannot_be_opened_is_a_message() -> None:
         "sqlite:////proc/none/changes.db",
         "postgresql+psycopg://tandem@127.0.0.1:1/none",
     ):
-        with pytest.raises(ServiceError, match=r"cannot be opened: .*Mend change_log in conf/serving\.yaml"):
+        with pytest.raises(
+            ServiceError, match=r"cannot be opened: .*Correct change_log in conf/serving\.yaml"
+        ):
             open_database(address)

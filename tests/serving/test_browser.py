@@ -89,7 +89,7 @@ def test_what_is_refused_is_a_chip_that_is_taken_away_and_brought_back(page: Pag
     expect(page.locator(".chips")).to_contain_text("not material: merino, wool")
     page.get_by_role("link", name="Remove not material").click()
     expect(page.locator(".chips")).to_contain_text("no material left out")
-    page.get_by_role("link", name="Mind not material again").click()
+    page.get_by_role("link", name="Apply not material again").click()
     expect(page.locator(".chips")).to_contain_text("not material: merino, wool")
 
 
@@ -101,7 +101,7 @@ def test_a_misspelt_query_is_mended_unless_the_person_says_so(page: Page) -> Non
     page.get_by_role("link", name="Search for the words as they are written").click()
     expect(chips).to_contain_text("words as written")
     expect(chips).not_to_contain_text("season")
-    page.get_by_role("link", name="Mind spelling again").click()
+    page.get_by_role("link", name="Apply spelling again").click()
     expect(chips).to_contain_text("season: winter")
 
 

@@ -11,7 +11,7 @@ from components.catalogue import ingest
 from components.catalogue.settings import CatalogueSettings
 from components.catalogue.tables import read_interactions, read_items, read_shop
 from components.serving.app import create_app
-from components.serving.export_changes import hand_over
+from components.serving.export_changes import export_changes
 from components.serving.storage.change_log import ChangeLog
 from components.serving.storage.database import open_database
 from tests.serving.conftest import HERE, key_for, settings_in
@@ -41,7 +41,7 @@ def test_the_next_night_learns_what_was_told(bundle_folder: Path, tmp_path: Path
         client.post("/interactions", json={"interactions": told}, headers=admin)
         client.delete(f"/users/{erased}", headers=admin)
     log, inbox = ChangeLog(open_database(settings.change_log)), tmp_path / "inbox"
-    assert hand_over(log, inbox / "live") == log.head()
+    assert export_changes(log, inbox / "live") == log.last_sequence()
     made = catalogue(inbox, tmp_path / "night")
     items = read_items(made).set_index("item_id")
     assert "f0001" not in items.index and items.loc["n1", "price"] == 9.5
@@ -50,12 +50,12 @@ def test_the_next_night_learns_what_was_told(bundle_folder: Path, tmp_path: Path
     acts = read_interactions(made)
     assert acts[acts["user_id"] == "zoe"]["item_id"].tolist() == ["n1"]
     assert not (acts["user_id"] == erased).any() and not (acts["item_id"] == "f0001").any()
-    assert read_shop(made)["told"] == {"log": log.identity(), "through": log.head()}
+    assert read_shop(made)["told"] == {"log": log.identity(), "through": log.last_sequence()}
 
 
 def test_nothing_new_changes_no_file(tmp_path: Path) -> None:
     log = ChangeLog(open_database(settings_in(tmp_path).change_log))
-    assert hand_over(log, tmp_path / "inbox" / "live") == 0
+    assert export_changes(log, tmp_path / "inbox" / "live") == 0
     assert not (tmp_path / "inbox" / "live").exists()
 
 

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from components.bundle.bundle import Bundle
 from components.bundle.query import Query
 from components.bundle.searcher import Searcher
-from components.serving.routes.page import HUES, address, price_range
+from components.serving.routes.page import N_HUES, format_price_range, page_address
 from tests.serving.conftest import HERE
 
 BROWSER = {"accept": "text/html"}
@@ -153,16 +153,16 @@ def test_texts_and_the_edges_of_fields_have_enough_contrast_light_and_dark(clien
             assert contrast(theme["edge"], theme[paper]) >= 3
         assert contrast(theme["ink"], theme["chip"]) >= 4.5
     hues = re.findall(r"\.hue-\d+ \{ background: (#\w+)", style)
-    assert len(hues) == HUES and all(contrast(hue, "#fff") >= 4.5 for hue in hues)
+    assert len(hues) == N_HUES and all(contrast(hue, "#fff") >= 4.5 for hue in hues)
 
 
 def test_an_address_carries_only_what_is_asked() -> None:
-    assert address(Query("")) == "/?"
+    assert page_address(Query("")) == "/?"
     assert (
-        address(Query("a&b", price_min=1.5, ignore=("x", "y")), price_min=None)
+        page_address(Query("a&b", price_min=1.5, ignore=("x", "y")), price_min=None)
         == "/?q=a%26b&ignore=x&ignore=y"
     )
-    assert [price_range(1, None), price_range(None, 2.5), price_range(1, 2)] == [
+    assert [format_price_range(1, None), format_price_range(None, 2.5), format_price_range(1, 2)] == [
         "from 1",
         "up to 2.50",
         "1 to 2",

@@ -91,10 +91,10 @@ def test_staff_see_and_decide(service, tmp_path: Path, monkeypatch: pytest.Monke
 
     client, engine = service
     client.post("/reports/blocked", json={"query": BOMB, "comment": "for a film"})
-    client.portal.call(client.app.state.service.count_blocked)
+    client.portal.call(client.app.state.service.flush_blocked)
     client.get("/search", params={"q": BOMB})
-    client.portal.call(client.app.state.service.count_blocked)
-    monkeypatch.setattr(flows.serve, "database", lambda: engine)
+    client.portal.call(client.app.state.service.flush_blocked)
+    monkeypatch.setattr(flows.serve, "connect_database", lambda: engine)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "conf/benign").mkdir(parents=True)
     ask = lambda *words: CliRunner().invoke(app, ["ethics", *words])  # noqa: E731

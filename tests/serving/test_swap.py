@@ -19,7 +19,7 @@ from components.core.content_hash import hash_file
 from components.serving.app import create_app
 from tests.serving.conftest import key_for, listening, settings_in
 
-ITEMS, SHELF = "catalogue/items.parquet", "shelf"
+ITEMS, ITEM_STORE = "catalogue/items.parquet", "items"
 MARK = " (second)"
 
 
@@ -44,13 +44,13 @@ def folders(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> di
     marked = Path(shutil.copytree(bundle_folder, there / "2", copy_function=os.link))
     items = pd.read_parquet(marked / ITEMS)
     (marked / ITEMS).unlink()
-    shutil.rmtree(marked / SHELF)
+    shutil.rmtree(marked / ITEM_STORE)
     retitled = items.assign(title=items["title"] + MARK)
     retitled.to_parquet(marked / ITEMS, index=False)
-    ItemStore.from_items(retitled).save(marked / SHELF)
+    ItemStore.from_items(retitled).save(marked / ITEM_STORE)
     manifest = json.loads((marked / MANIFEST).read_text())
     for name in manifest["files"]:
-        if name == ITEMS or name.startswith(f"{SHELF}/"):
+        if name == ITEMS or name.startswith(f"{ITEM_STORE}/"):
             manifest["files"][name] = hash_file(marked / name)
     (marked / MANIFEST).unlink()
     (marked / MANIFEST).write_text(json.dumps(manifest))

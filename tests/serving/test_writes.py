@@ -55,7 +55,7 @@ def test_an_item_that_was_put_is_found_by_words_by_meaning_and_by_filter_in_ever
     client: TestClient, other: TestClient, admin: dict[str, str]
 ) -> None:
     for worker in (client, other):
-        assert "brand" not in worker.get("/search", params={"q": "hornsby raincoat"}).json()["understood"]
+        assert "brand" not in worker.get("/search", params={"q": "hornsby raincoat"}).json()["filters"]
     assert client.put("/items/u/1", json=UNICORN, headers=admin).status_code == 201
     for worker in (client, other):
         assert found(worker, q="unicorn raincoat")[0]["item_id"] == "u/1"
@@ -64,7 +64,7 @@ def test_an_item_that_was_put_is_found_by_words_by_meaning_and_by_filter_in_ever
             == UNICORN["title"]
         )
         assert [hit["item_id"] for hit in found(worker, q="coat", filter="colour:purple")] == ["u/1"]
-        assert worker.get("/search", params={"q": "hornsby raincoat"}).json()["understood"]["brand"] == [
+        assert worker.get("/search", params={"q": "hornsby raincoat"}).json()["filters"]["brand"] == [
             "Hornsby"
         ]
         assert worker.get("/recommend/items/u/1").json()["hits"]
@@ -74,11 +74,11 @@ def test_a_word_that_was_mended_is_right_once_an_item_says_it(
     client: TestClient, other: TestClient, admin: dict[str, str]
 ) -> None:
     for worker in (client, other):
-        assert worker.get("/search", params={"q": "jackot"}).json()["spelt"] == {"jackot": "jacket"}
+        assert worker.get("/search", params={"q": "jackot"}).json()["corrections"] == {"jackot": "jacket"}
     assert client.put("/items/u/1", json=UNICORN | {"title": "Jackot"}, headers=admin).status_code == 201
     for worker in (client, other):
         answer = worker.get("/search", params={"q": "jackot"}).json()
-        assert answer["spelt"] == {} and answer["hits"][0]["item_id"] == "u/1"
+        assert answer["corrections"] == {} and answer["hits"][0]["item_id"] == "u/1"
 
 
 def test_a_new_price_holds_at_once_and_the_old_one_no_more(
@@ -135,7 +135,7 @@ def test_a_bad_rating_is_kept_but_is_no_liking(client: TestClient, admin: dict[s
 def test_an_erased_person_is_a_stranger_whose_words_are_gone_from_the_disk(
     client: TestClient, other: TestClient, admin: dict[str, str], settings: ServingSettings
 ) -> None:
-    known = client.app.state.service.model.bundle.histories.longest(1)[0]  # type: ignore[attr-defined]
+    known = client.app.state.service.replica.bundle.histories.find_most_active(1)[0]  # type: ignore[attr-defined]
     told = {"interactions": [{"user_id": known, "item_id": "f0003"}]}
     client.post("/interactions", json=told, headers=admin)
     assert len(client.get(f"/users/{known}", headers=admin).json()["told"]) == 1
@@ -160,7 +160,7 @@ def test_what_was_written_is_there_after_a_restart(
     before = client.get("/search", params={"q": "unicorn raincoat"}).json()
     with TestClient(create_app(Bundle.load(bundle_folder), settings), client=HERE) as again:
         assert again.get("/search", params={"q": "unicorn raincoat"}).json() == before
-        assert len(again.app.state.service.log.after(0)) == 2  # type: ignore[attr-defined]
+        assert len(again.app.state.service.log.read_after(0)) == 2  # type: ignore[attr-defined]
 
 
 def test_a_batch_takes_what_it_can_and_tells_the_lines_that_it_cannot(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from components.catalogue.tables import typed, write_table
+from components.catalogue.tables import cast_columns, write_table
 
 COLOURS = ("red", "navy", "mint", "white", "mustard", "lilac")
 KINDS = ("raincoat", "sandals", "jumper", "swimsuit")
@@ -29,7 +29,7 @@ def garments() -> pd.DataFrame:
         }
         for number, (colour, kind, people) in enumerate(product(COLOURS, KINDS, PEOPLE))
     ]
-    return typed("items", pd.DataFrame(rows))
+    return cast_columns("items", pd.DataFrame(rows))
 
 
 def shoppers(items: pd.DataFrame) -> pd.DataFrame:
@@ -40,7 +40,7 @@ def shoppers(items: pd.DataFrame) -> pd.DataFrame:
         chosen = of_kind[user % 6 :: 3][:6]
         rows += [(f"u{user}", item, place, 1.0, "purchase") for place, item in enumerate(chosen)]
         rows.append((f"u{user}", items["item_id"].iloc[user], 99, 1.0, "rating"))
-    return typed(
+    return cast_columns(
         "interactions", pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp", "weight", "kind"])
     )
 
@@ -54,8 +54,8 @@ def judged(items: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             both = json.loads(item.attributes)["colour"] == [colour]
             judgements.append((f"q{number}", item.item_id, 3 if both else 1))
     return (
-        typed("queries", pd.DataFrame(queries, columns=["query_id", "text", "user_id"])),
-        typed("judgements", pd.DataFrame(judgements, columns=["query_id", "item_id", "grade"])),
+        cast_columns("queries", pd.DataFrame(queries, columns=["query_id", "text", "user_id"])),
+        cast_columns("judgements", pd.DataFrame(judgements, columns=["query_id", "item_id", "grade"])),
     )
 
 

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.text_model.conftest import garments
 
 from components.catalogue.tables import read_items, write_table
 from components.core.vector_cache import VectorCache
 from components.search.item_text import item_texts
 from components.text_model import encode
-from components.text_model.batching import encode_blocks, lengths
+from components.text_model.batching import encode_batches, token_lengths
 from components.text_model.encoder import TextEncoder, open_model
 from components.text_model.settings import TextModelSettings
+from tests.text_model.conftest import garments
 
 PROJECT = Path(__file__).parents[2]
 SETTINGS = TextModelSettings(encode_batch_size=4)
@@ -33,7 +33,7 @@ def model(small_encoder_folder):
 
 def in_order(model, texts: list[str], block: int = 4) -> np.ndarray:
     vectors = np.zeros((len(texts), model.get_embedding_dimension()), np.float32)
-    for rows, found in encode_blocks(model, texts, block):
+    for rows, found in encode_batches(model, texts, block):
         vectors[rows] = found
     return vectors
 
@@ -57,8 +57,8 @@ def test_the_other_texts_do_not_change_a_bit_of_a_vector(model, texts, chance):
 def test_vectors_in_blocks_are_those_of_the_encoder(model):
     texts = [*item_texts(garments()), "", "word " * 400, "ΑΒΓ 漢字"]
     np.testing.assert_allclose(in_order(model, texts), TextEncoder(model).encode(texts), atol=1e-5)
-    assert set(lengths(model, texts) % 8) == {0}
-    assert lengths(model, []).shape == (0,) and not list(encode_blocks(model, [], 4))
+    assert set(token_lengths(model, texts) % 8) == {0}
+    assert token_lengths(model, []).shape == (0,) and not list(encode_batches(model, [], 4))
 
 
 def test_no_more_of_a_text_is_read_than_the_model_does_alone(small_encoder_folder):
@@ -68,7 +68,7 @@ def test_no_more_of_a_text_is_read_than_the_model_does_alone(small_encoder_folde
         "a long summer dress made of linen with many a button of shell in front and two wide pockets",
         "a hat",
     ]
-    assert lengths(model, texts).tolist() == [20, 8]
+    assert token_lengths(model, texts).tolist() == [20, 8]
     np.testing.assert_allclose(in_order(model, texts), TextEncoder(model).encode(texts), atol=1e-5)
 
 

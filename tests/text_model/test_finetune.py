@@ -18,16 +18,16 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from tests.text_model.conftest import garments
-from tests.language.test_stages import FEW, files
 
 from components.core.compute import LAPTOP, ComputeSettings
 from components.text_model import finetune, training_pairs
 from components.text_model.encoder import TextEncoder, open_model
 from components.text_model.settings import TextModelSettings
-from components.text_model.training import best_figures, last_checkpoint, losses
-from components.text_model.user_item_matrix import read_taste
+from components.text_model.training import best_figures, last_checkpoint, loss_table
+from components.text_model.user_item_matrix import read_user_items
 from tests.machines import torchrun
+from tests.text_model.conftest import garments
+from tests.text_model.test_stages import FEW, files
 
 PROJECT = Path(__file__).parents[2]
 SOME = FEW | {"validation_queries": 40, "items_per_step": 12}
@@ -143,7 +143,7 @@ def test_training_that_gains_no_more_ends_and_the_best_weights_are_kept(shop, sm
     assert 2 <= steps < 40
     settings = TextModelSettings(**(SOME | {"model": str(small_encoder_folder)}))
     saved = open_model(str(tmp_path / "model"))
-    measured = finetune.validate(saved, pd.read_parquet(tmp_path / "pairs.parquet"), settings)
+    measured = finetune.validate_pairs(saved, pd.read_parquet(tmp_path / "pairs.parquet"), settings)
     assert np.mean(list(measured.values())) == pytest.approx(figures["validation_mrr_10"], abs=1e-5)
 
 
@@ -221,12 +221,18 @@ def test_a_training_that_had_ended_when_it_was_killed_is_not_done_again(shop, sm
     settings = TextModelSettings(**(SOME | {"model": str(small_encoder_folder), "validation_steps": 2}))
     inputs = tmp_path / "pairs.parquet", tmp_path / "taste.parquet"
     training_pairs.main(shop / "catalogue", shop / "split.parquet", *inputs, settings=settings)
-    told = str(small_encoder_folder), pd.read_parquet(inputs[0]), read_taste(inputs[1]), tmp_path, settings
-    first = finetune.learn(*told)
+    told = (
+        str(small_encoder_folder),
+        pd.read_parquet(inputs[0]),
+        read_user_items(inputs[1]),
+        tmp_path,
+        settings,
+    )
+    first = finetune.finetune_model(*told)
     kept = files(tmp_path)
-    again = finetune.learn(*told)
+    again = finetune.finetune_model(*told)
     assert files(tmp_path) == kept
-    assert losses(again).equals(losses(first))
+    assert loss_table(again).equals(loss_table(first))
     assert best_figures(again) == best_figures(first)
 
 

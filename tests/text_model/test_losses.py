@@ -7,15 +7,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
-from tests.text_model.conftest import KINDS, garments, shoppers
 
+from components.catalogue.implicit_feedback import select_positives
 from components.recommender import elsa
 from components.search.item_text import item_texts
 from components.text_model.encoder import TextEncoder, open_model
 from components.text_model.finetune import choose_loss
-from components.text_model.losses import CombinedLoss, TasteLoss, elsa_loss, nested, pairs_loss
+from components.text_model.losses import CombinedLoss, InteractionsLoss, elsa_loss, nested_lengths, pairs_loss
 from components.text_model.settings import TextModelError, TextModelSettings
-from components.text_model.user_item_matrix import likers, read_taste
+from components.text_model.user_item_matrix import read_user_items, tabulate_likes
+from tests.text_model.conftest import KINDS, garments, shoppers
 
 FEW = TextModelSettings(dimensions=384, nested_dimensions=[64, 512, 32], items_per_step=8, users_per_step=5)
 
@@ -31,8 +32,8 @@ def model(small_encoder_folder):
 def taste(tmp_path_factory):
     file = tmp_path_factory.mktemp("taste") / "taste.parquet"
     items = garments()
-    likers(items, shoppers(items)).to_parquet(file)
-    return read_taste(file)
+    tabulate_likes(items, select_positives(shoppers(items), minimum_rating=4)).to_parquet(file)
+    return read_user_items(file)
 
 
 def gradients(model, loss: torch.Tensor) -> list[torch.Tensor]:
@@ -48,7 +49,9 @@ def test_the_recommenders_loss_is_the_recommenders():
     users = users[np.diff(users.indptr) > 0]
     factors = torch.from_numpy(chance.normal(size=(12, 5)).astype(np.float32))
     ours = elsa_loss(factors, torch.from_numpy(users.toarray()))
-    assert ours == pytest.approx(float(elsa.loss(elsa.unit_rows(factors), elsa.to_batch(users))), abs=1e-6)
+    assert ours == pytest.approx(
+        float(elsa.compute_loss(elsa.unit_rows(factors), elsa.to_batch(users))), abs=1e-6
+    )
 
 
 def test_taste_keeps_who_likes_two_items_or_more(taste):
@@ -64,9 +67,9 @@ def test_taste_keeps_who_likes_two_items_or_more(taste):
 
 def test_nobody_who_likes_anything_is_an_empty_table(tmp_path):
     items = garments()
-    table = likers(items, shoppers(items).iloc[:0])
+    table = tabulate_likes(items, shoppers(items).iloc[:0])
     table.to_parquet(tmp_path / "taste.parquet")
-    texts, histories = read_taste(tmp_path / "taste.parquet")
+    texts, histories = read_user_items(tmp_path / "taste.parquet")
     assert texts == [] and histories.shape == (0, 0)
 
 
@@ -79,8 +82,8 @@ def test_taste_survives_its_file(tmp_path_factory, pairs):
         columns=["user_id", "item_id", "timestamp", "weight", "kind"],
     )
     file = tmp_path_factory.mktemp("taste") / "taste.parquet"
-    likers(items, told).to_parquet(file)
-    texts, histories = read_taste(file)
+    tabulate_likes(items, told).to_parquet(file)
+    texts, histories = read_user_items(file)
     expected = {user: {item for other, item in pairs if other == user} for user, _ in pairs}
     expected = {user: liked for user, liked in expected.items() if len(liked) > 1}
     column = {text: number for number, text in enumerate(texts)}
@@ -91,12 +94,12 @@ def test_taste_survives_its_file(tmp_path_factory, pairs):
 
 
 def test_a_draw_is_of_items_liked_together_and_follows_torchs_chance(model, taste):
-    loss = TasteLoss(model, *taste, FEW)
+    loss = InteractionsLoss(model, *taste, FEW)
     torch.manual_seed(3)
-    items, users = loss.draw()
-    again, _ = loss.draw()
+    items, users = loss.draw_batch()
+    again, _ = loss.draw_batch()
     torch.manual_seed(3)
-    np.testing.assert_array_equal(items, loss.draw()[0])
+    np.testing.assert_array_equal(items, loss.draw_batch()[0])
     assert not np.array_equal(items, again)
     assert len(items) == 8 and users.shape[1] == 8 and 1 <= len(users) <= 5
     assert (users.sum(dim=1) >= 2).all()
@@ -106,7 +109,7 @@ def test_holding_fewer_texts_at_once_changes_no_gradient(model, taste):
     found = []
     for at_once in (64, 3):
         torch.manual_seed(0)
-        loss = TasteLoss(model, *taste, FEW.model_copy(update={"micro_batch_size": at_once}))()
+        loss = InteractionsLoss(model, *taste, FEW.model_copy(update={"micro_batch_size": at_once}))()
         found.append([loss.detach()[None], *gradients(model, loss)])
     for whole, parts in zip(*found, strict=True):
         torch.testing.assert_close(whole, parts, rtol=1e-3, atol=1e-5)
@@ -123,18 +126,18 @@ def test_pairs_in_parts_give_the_loss_of_the_whole(model):
 
 
 def test_vectors_are_trained_at_each_length_that_is_shorter():
-    assert nested(FEW) == [384, 64, 32]
-    assert nested(TextModelSettings(nested_dimensions=[])) == [512]
+    assert nested_lengths(FEW) == [384, 64, 32]
+    assert nested_lengths(TextModelSettings(nested_dimensions=[])) == [512]
 
 
 def test_a_weight_of_zero_leaves_a_loss_out(model, taste):
     features = [model.preprocess(["a"]), model.preprocess(["b"])]
     both = CombinedLoss(
-        model, TasteLoss(model, *taste, FEW), FEW.model_copy(update={"interactions_weight": 0.5})
+        model, InteractionsLoss(model, *taste, FEW), FEW.model_copy(update={"interactions_weight": 0.5})
     )
     alone = CombinedLoss(
         model,
-        TasteLoss(model, *taste, FEW),
+        InteractionsLoss(model, *taste, FEW),
         FEW.model_copy(update={"interactions_weight": 1.0, "pairs_weight": 0.0}),
     )
     torch.manual_seed(1)
@@ -148,7 +151,7 @@ def test_the_recommenders_loss_brings_what_is_liked_together_nearer(small_encode
     texts, histories = taste
     model = open_model(str(small_encoder_folder))
     model.max_seq_length = 16
-    loss = TasteLoss(model, texts, histories, TextModelSettings(dimensions=384, items_per_step=24))
+    loss = InteractionsLoss(model, texts, histories, TextModelSettings(dimensions=384, items_per_step=24))
     kinds = np.array([KINDS.index(next(kind for kind in KINDS if kind in text.lower())) for text in texts])
     same = (kinds[:, None] == kinds) & ~np.eye(len(kinds), dtype=bool)
 

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from safetensors import safe_open
-from tests.text_model.conftest import garments
 
 from components.core.ranking_metrics import mean_ndcg, mean_reciprocal_rank
 from components.text_model import encode, evaluate, finetune, training_pairs
 from components.text_model.encoder import TextEncoder
 from components.text_model.settings import TextModelError, TextModelSettings
+from tests.text_model.conftest import garments
 
 FEW = {
     "dimensions": 64, "maximum_tokens": 32, "maximum_steps": 6, "batch_size": 16, "lora_rank": 4,
@@ -156,7 +156,7 @@ def test_search_is_measured_on_judged_test_queries(shop, done):
     queries = pd.read_parquet(done / "queries.parquet")
     assert figures["judged_by_people"] == 1
     assert figures["test_queries"] == queries["query_id"].nunique()
-    assert {training_pairs.part_of(text, 0.4) for text in queries["text"]} == {"test"}
+    assert {training_pairs.assign_part(text, 0.4) for text in queries["text"]} == {"test"}
     assert queries["grade"].min() == 1 and queries["grade"].max() == 3
     for name in ("bm25", "sbert", "hybrid"):
         assert 0.3 < figures[f"{name}_ndcg_10"] <= 1
@@ -225,9 +225,9 @@ def test_whole_queries_are_drawn_and_always_the_same():
     queries = pd.DataFrame(
         {"query_id": np.repeat([f"q{n}" for n in range(30)], 3), "part": ["test"] * 60 + ["validation"] * 30}
     )
-    drawn = evaluate.choose(queries, "test", 5, seed=1)
+    drawn = evaluate.sample_queries(queries, "test", 5, seed=1)
     assert drawn["query_id"].value_counts().tolist() == [3] * 5
     assert set(drawn["part"]) == {"test"}
     pd.testing.assert_frame_equal(
-        drawn, evaluate.choose(queries.sample(frac=1, random_state=0), "test", 5, 1).sort_index()
+        drawn, evaluate.sample_queries(queries.sample(frac=1, random_state=0), "test", 5, 1).sort_index()
     )

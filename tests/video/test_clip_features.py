@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.video.clip_features import clip_frames, describe
+from components.video.clip_features import clip_frames, describe_film
 from components.video.feature_cache import FilmInput
 from components.video.networks.i3d import I3d
 from components.video.settings import VideoSettings
@@ -42,27 +42,30 @@ def tolerance(network, single):
 
 def test_logits_are_those_of_the_reference(network):
     noise = np.random.default_rng(0).integers(0, 256, (1, 32, 224, 224, 3), dtype=np.uint8)
-    logits = network.logits(network.features(torch.from_numpy(noise)))
+    logits = network.logits(network.extract_features(torch.from_numpy(noise)))
     assert logits.shape == (1, 400)
     np.testing.assert_allclose(logits[0, ::50].cpu(), REFERENCE, atol=tolerance(network, 1e-3))
 
 
 def test_a_clip_is_described_alike_alone_and_beside_another(network):
     clips = torch.randint(0, 256, (2, 8, 224, 224, 3), dtype=torch.uint8)
-    both = network.features(clips)
+    both = network.extract_features(clips)
     assert both.shape == (2, 1024) and (both >= 0).all()
     torch.testing.assert_close(
-        both[:1], network.features(clips[:1]), atol=tolerance(network, 1e-4), rtol=1e-4
+        both[:1], network.extract_features(clips[:1]), atol=tolerance(network, 1e-4), rtol=1e-4
     )
 
 
-@pytest.mark.parametrize("at_once", [2, 5])
-def test_clips_given_together_are_described_as_one_by_one(network, films, monkeypatch, at_once):
+@pytest.mark.parametrize("batch_size", [2, 5])
+def test_clips_given_together_are_described_as_one_by_one(network, films, monkeypatch, batch_size):
     shots = tuple((25 * shot, 25 * shot + 25, float(shot), shot + 1.0) for shot in range(3))
     film = FilmInput("cuts", str(films["cuts"]), "", 75, shots)
-    alone, told = describe(network, VideoSettings(clip_frames=8), film, lambda second: None), list[float]()
-    monkeypatch.setattr(network, "at_once", at_once)
-    together = describe(network, VideoSettings(clip_frames=8), film, told.append)
+    alone, told = (
+        describe_film(network, VideoSettings(clip_frames=8), film, lambda second: None),
+        list[float](),
+    )
+    monkeypatch.setattr(network, "batch_size", batch_size)
+    together = describe_film(network, VideoSettings(clip_frames=8), film, told.append)
     assert alone.keys() == together.keys() and len(together["clip_features"]) == 3
     np.testing.assert_allclose(
         together["clip_features"], alone["clip_features"], atol=tolerance(network, 1e-4)

@@ -4,7 +4,7 @@ import h5py
 import pandas as pd
 
 from benchmarks.video_fuzz import KINDS, mutate_all
-from components.video.hdf5_store import faults
+from components.video.hdf5_store import find_problems
 from tests.video.test_stages import run
 
 
@@ -19,4 +19,4 @@ def test_every_mutated_film_ends_as_features_or_in_quarantine_with_a_reason(tmp_
         assert set(store) | set(aside["video_id"]) == set(mutants)
         assert not set(store) & set(aside["video_id"])
         assert 0 < len(store) < len(mutants)
-        assert [fault for film in store.values() for fault in faults(film)] == []
+        assert [fault for film in store.values() for fault in find_problems(film)] == []

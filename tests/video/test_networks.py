@@ -50,7 +50,7 @@ def test_a_network_is_given_frames_of_its_size_and_colours(folder):
     halved = clips.float().reshape(2, 8, SIDE, 2, SIDE, 2, 3).mean(dim=(3, 5)) / 255
     wanted = ((halved - torch.tensor(MEAN)) / torch.tensor(DEVIATION)).permute(0, 4, 1, 2, 3)
     conv = torch.nn.functional.conv3d(wanted, torch.from_numpy(KERNEL), stride=(2, 4, 4)).mean(dim=(2, 3, 4))
-    torch.testing.assert_close(OnnxNetwork(folder).features(clips), conv, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(OnnxNetwork(folder).extract_features(clips), conv, atol=1e-4, rtol=1e-4)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_a_network_that_gives_or_takes_something_else_ends_the_stage_and_no_film
 ):
     tell(folder, **facts)
     settings, out = VideoSettings(clip_network=str(folder), clip_frames=8), tmp_path / "clips.h5"
-    with pytest.raises(VideoError, match=r"one convolution .* Mend network\.json"):
+    with pytest.raises(VideoError, match=r"one convolution .* Correct network\.json"):
         clip_features.main(shots, tmp_path, tmp_path / "parts", out, settings=settings)
     assert not out.exists()
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from components.video.scenes import distances, find_scenes, group, weigh
+from components.video.scenes import find_scenes, group_shots, shot_distances, shot_weights
 from components.video.settings import VideoSettings
 
 squares = st.integers(1, 8).flatmap(lambda n: arrays(np.float64, (n, n), elements=st.floats(0, 1)))
@@ -35,7 +35,7 @@ def film(shots, seed=0):
 
 
 def cost(distance, seconds, price, starts):
-    weights = weigh(seconds)
+    weights = shot_weights(seconds)
     weighted = distance * np.outer(weights, weights)
     each = price * weighted.sum() / weights.sum() ** 2
     bounds = zip(starts, [*starts[1:], len(distance)], strict=True)
@@ -47,7 +47,7 @@ def cost(distance, seconds, price, starts):
 def test_no_other_grouping_is_better(square, price, data):
     distance, shots = symmetric(square), len(square)
     seconds = spans(data.draw(st.lists(st.floats(0.04, 60), min_size=shots, max_size=shots)))
-    starts = group(distance, seconds, price)
+    starts = group_shots(distance, seconds, price)
     assert starts[0] == 0 and starts == sorted(set(starts))
     others = (inner for count in range(shots) for inner in combinations(range(1, shots), count))
     best = min(cost(distance, seconds, price, [0, *inner]) for inner in others)
@@ -57,13 +57,13 @@ def test_no_other_grouping_is_better(square, price, data):
 @given(squares, prices, prices)
 def test_a_higher_price_never_finds_more_scenes(square, price, more):
     distance, seconds = symmetric(square), spans(np.ones(len(square)))
-    assert len(group(distance, seconds, price + more)) <= len(group(distance, seconds, price))
+    assert len(group_shots(distance, seconds, price + more)) <= len(group_shots(distance, seconds, price))
 
 
 @given(squares, prices)
 def test_units_of_distance_and_time_do_not_matter(square, price):
     distance, seconds = symmetric(square), spans(np.arange(1, len(square) + 1))
-    assert group(distance, seconds, price) == group(distance * 4, seconds * 16, price)
+    assert group_shots(distance, seconds, price) == group_shots(distance * 4, seconds * 16, price)
 
 
 @settings(deadline=None)
@@ -72,18 +72,18 @@ def test_plain_blocks_are_counted_and_found(sizes, seed):
     owner = np.repeat(np.arange(len(sizes)), sizes)
     noise = np.random.default_rng(seed).uniform(0, 0.02, (len(owner), len(owner)))
     distance = symmetric(np.where(owner[:, None] == owner, 0.05, 0.95) + noise)
-    found = group(distance, spans(np.ones(len(owner))), VideoSettings().scene_price)
+    found = group_shots(distance, spans(np.ones(len(owner))), VideoSettings().scene_penalty)
     assert found == [0, *np.cumsum(sizes)[:-1]]
 
 
 @pytest.mark.parametrize("shots", [1, 2, 7])
 def test_shots_that_do_not_differ_are_one_scene(shots):
-    assert group(np.zeros((shots, shots)), spans(np.ones(shots)), 0.85) == [0]
+    assert group_shots(np.zeros((shots, shots)), spans(np.ones(shots)), 0.85) == [0]
 
 
 @given(st.integers(1, 6), st.integers(0, 100))
 def test_distances_are_symmetric_not_negative_and_none_to_itself(shots, seed):
-    found = distances(*film(shots, seed), 0.2)
+    found = shot_distances(*film(shots, seed), 0.2)
     np.testing.assert_allclose(found, found.T, atol=1e-12)
     np.testing.assert_allclose(np.diag(found), 0, atol=1e-6)
     assert (found >= 0).all()
@@ -91,10 +91,10 @@ def test_distances_are_symmetric_not_negative_and_none_to_itself(shots, seed):
 
 def test_sound_that_is_absent_leaves_the_distance_to_picture_and_time():
     colours, clips, sound, seconds = film(5)
-    seen = distances(colours, clips, sound, seconds, 0)
-    np.testing.assert_array_equal(distances(colours, clips, sound * np.nan, seconds, 0.2), seen)
+    seen = shot_distances(colours, clips, sound, seconds, 0)
+    np.testing.assert_array_equal(shot_distances(colours, clips, sound * np.nan, seconds, 0.2), seen)
     sound[3] = np.nan
-    partly = distances(colours, clips, sound, seconds, 0.2)
+    partly = shot_distances(colours, clips, sound, seconds, 0.2)
     known = np.ix_([0, 1, 2, 4], [0, 1, 2, 4])
     np.testing.assert_array_equal(partly[3], seen[3])
     assert not np.isclose(partly[known], seen[known])[~np.eye(4, dtype=bool)].any()

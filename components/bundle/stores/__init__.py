@@ -1,1 +1,1 @@
-"""What the bundle holds of items, users and films: memory-mapped, with the changes since it was built."""
+"""Memory-mapped stores of items, user histories and films, with the changes since the bundle was built."""

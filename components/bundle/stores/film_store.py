@@ -1,4 +1,4 @@
-"""What people see of films: a line of JSON a film, read from the disk when it is asked for."""
+"""The store of film previews: a line of JSON a film, read from the disk on request."""
 
 import json
 import os
@@ -9,39 +9,41 @@ from typing import Any
 
 from pydantic_core import from_json
 
-LINES, PLACES = "films.jsonl", "places.json"
+LINES_FILE, POSITIONS_FILE = "films.jsonl", "places.json"
 
 
 class FilmStore:
-    """The films of items; nothing of them is in memory but where each lies.
+    """Previews of items' films.
 
-    places: where the lines of an item's films begin, and how long they are, in bytes.
+    positions: the start and the length in bytes of the lines of each item's films.
     """
 
-    def __init__(self, lines: Path, places: Mapping[str, list[tuple[int, int]]]) -> None:
-        self._file, self._places = lines.open("rb"), places
+    def __init__(self, lines: Path, positions: Mapping[str, list[tuple[int, int]]]) -> None:
+        # only the positions are in memory: the previews of ten thousand films would take too much of it
+        self._file, self._positions = lines.open("rb"), positions
 
     @classmethod
     def load(cls, folder: Path) -> "FilmStore":
-        """Open what `write_films` wrote; the file stays open, so that it can be read after it was removed."""
-        return cls(folder / LINES, json.loads((folder / PLACES).read_text()))
+        """Open a folder of `write_films`; the file stays open, so that it can be read after it was removed."""
+        return cls(folder / LINES_FILE, json.loads((folder / POSITIONS_FILE).read_text()))
 
     def __contains__(self, item_id: str) -> bool:
-        return item_id in self._places
+        return item_id in self._positions
 
     def of_item(self, item_id: str) -> list[dict[str, Any]]:
-        """The films of an item, as they were written; none of an item that has none."""
-        found = self._places.get(item_id, [])
-        return [from_json(os.pread(self._file.fileno(), length, start)) for start, length in found]
+        """Return the films of an item, as they were written."""
+        positions = self._positions.get(item_id, [])
+        # pread moves no file position, so that threads can read at the same time
+        return [from_json(os.pread(self._file.fileno(), length, start)) for start, length in positions]
 
 
 def write_films(folder: Path, films: Iterable[Mapping[str, Any]]) -> None:
-    """Write films, each with its `item_id`, to a folder that `Films.load` opens."""
+    """Write films, each with its `item_id`, to a folder that `FilmStore.load` opens."""
     folder.mkdir(parents=True, exist_ok=True)
-    places: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
-    with (folder / LINES).open("wb") as file:
+    positions: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+    with (folder / LINES_FILE).open("wb") as file:
         for film in films:
             line = json.dumps(film, ensure_ascii=False).encode()
-            places[film["item_id"]].append((file.tell(), len(line)))
+            positions[film["item_id"]].append((file.tell(), len(line)))
             file.write(line + b"\n")
-    (folder / PLACES).write_text(json.dumps(places, ensure_ascii=False) + "\n")
+    (folder / POSITIONS_FILE).write_text(json.dumps(positions, ensure_ascii=False) + "\n")

@@ -1,1 +1,1 @@
-"""The endpoints, one module for each kind of caller."""
+"""The endpoints: one module for each kind of resource."""

@@ -1,1 +1,1 @@
-"""The database of the service: changes, keys, blocked queries; SQLite or Postgres."""
+"""The database of the service, SQLite or Postgres: changes, API keys and blocked queries."""

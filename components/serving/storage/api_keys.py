@@ -1,4 +1,4 @@
-"""API keys: who may read, write, or see and erase people; only their hashes are kept."""
+"""API keys and their scopes: read, write, or admin, which sees and erases users; only hashes of keys are kept."""
 
 import hashlib
 import hmac
@@ -12,33 +12,41 @@ from sqlalchemy import Engine, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from components.serving.settings import ServiceError
-from components.serving.storage.database import reading
+from components.serving.storage.database import open_reader
 from components.serving.storage.db_schema import keys
 
 Scope = Literal["read", "write", "admin"]
+# From the narrowest to the widest: has_scope compares their places
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 TOKEN = re.compile(r"tandem_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 
 
 @dataclass(frozen=True)
 class ApiKey:
-    """Whom a token belongs to, and how far it goes: a wider scope holds the narrower ones."""
+    """The name and the scope of a key; a wider scope includes the narrower ones."""
 
     name: str
     scope: Scope
 
-    def allows(self, wanted: Scope) -> bool:
-        """Whether the key goes as far as that."""
-        return SCOPES.index(self.scope) >= SCOPES.index(wanted)
+    def has_scope(self, scope: Scope) -> bool:
+        """Return whether the key may do what a scope names."""
+        return SCOPES.index(self.scope) >= SCOPES.index(scope)
 
 
 def create_key(engine: Engine, name: str, scope: Scope) -> str:
-    """Make a key and give its token, which is shown once and kept nowhere.
+    """Create a key and return its token, which is stored nowhere.
 
     Raises ServiceError where the name is taken.
     """
+    # The token holds the row's id, so that finding a key compares one hash and not all
     key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
-    row = {"key_id": key_id, "name": name, "scope": scope, "sha256": _hash(secret), "created_at": time.time()}
+    row = {
+        "key_id": key_id,
+        "name": name,
+        "scope": scope,
+        "sha256": _hash_secret(secret),
+        "created_at": time.time(),
+    }
     try:
         with engine.begin() as connection:
             connection.execute(insert(keys).values(row))
@@ -50,9 +58,9 @@ def create_key(engine: Engine, name: str, scope: Scope) -> str:
 
 
 def revoke_key(engine: Engine, name: str) -> None:
-    """Make a key worthless at once, in every worker.
+    """Revoke a key, in every worker at once.
 
-    Raises ServiceError where there is none of that name.
+    Raises ServiceError where no key in use has that name.
     """
     with engine.begin() as connection:
         revoked = connection.execute(
@@ -65,29 +73,25 @@ def revoke_key(engine: Engine, name: str) -> None:
 
 
 def list_keys(engine: Engine) -> list[dict[str, object]]:
-    """Name, scope, and when each key was made and revoked."""
-    shown = select(keys.c.name, keys.c.scope, keys.c.created_at, keys.c.revoked_at).order_by(
-        keys.c.created_at
-    )
-    with reading(engine) as connection:
-        return [dict(row._mapping) for row in connection.execute(shown)]
+    """Return name, scope, and times of creation and revocation of each key, the oldest first."""
+    columns = (keys.c.name, keys.c.scope, keys.c.created_at, keys.c.revoked_at)
+    with open_reader(engine) as connection:
+        return [*map(dict, connection.execute(select(*columns).order_by(keys.c.created_at)).mappings())]
 
 
 def find_key(engine: Engine, token: str) -> ApiKey | None:
-    """Whose token it is; None where it is nobody's or was revoked. The secret is compared in constant time."""
+    """Return the key of a token, or None where there is none or it was revoked."""
     parts = TOKEN.fullmatch(token)
     if parts is None:
         return None
-    wanted = select(keys).where(keys.c.key_id == parts[1], keys.c.revoked_at.is_(None))
-    with reading(engine) as connection:
-        row = connection.execute(wanted).first()
-    known = row.sha256 if row is not None else "0" * 64
-    return (
-        ApiKey(row.name, row.scope)
-        if hmac.compare_digest(known, _hash(parts[2])) and row is not None
-        else None
-    )
+    query = select(keys).where(keys.c.key_id == parts[1], keys.c.revoked_at.is_(None))
+    with open_reader(engine) as connection:
+        row = connection.execute(query).first()
+    # Hashed and compared in constant time even without a row, so that the time of an answer tells nothing of a key
+    is_right = hmac.compare_digest("0" * 64 if row is None else row.sha256, _hash_secret(parts[2]))
+    return ApiKey(row.name, row.scope) if is_right and row is not None else None
 
 
-def _hash(secret: str) -> str:
+def _hash_secret(secret: str) -> str:
+    # Secrets are 32 random bytes, which nobody can guess: they need no salt and no slow hash as passwords do
     return hashlib.sha256(secret.encode()).hexdigest()

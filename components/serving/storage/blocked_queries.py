@@ -1,16 +1,16 @@
-"""What the filter blocked, counted by day and category, and the blocked queries that people object to."""
+"""Counts of blocked queries by day and category, and users' reports of queries that were blocked by mistake."""
 
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Literal
 
 from sqlalchemy import Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from components.serving.storage.database import reading
+from components.serving.storage.database import open_reader
 from components.serving.storage.db_schema import block_reports, blocked_counts
 
 State = Literal["open", "harmless", "harmful"]
@@ -18,7 +18,7 @@ State = Literal["open", "harmless", "harmful"]
 
 @dataclass(frozen=True)
 class BlockReport:
-    """A blocked query that somebody objects to: its number, how often that was said, and what the filter said of it."""
+    """A reported query: how often it was reported, and the category and score that the filter gave it."""
 
     number: int
     query: str
@@ -29,50 +29,51 @@ class BlockReport:
 
 
 class BlockedCounts:
-    """Counts blocked queries in memory, and adds them to the database when told to; of a query nothing is kept."""
+    """Counts blocked queries in memory until `flush` adds the counts to the database. No query is kept."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._waiting: Counter[tuple[str, str]] = Counter()
+        self._counts: Counter[tuple[str, str]] = Counter()
 
-    def add(self, category: str) -> None:
-        """Count a blocked query, today."""
-        self._waiting[datetime.now(UTC).date().isoformat(), category] += 1
+    def count_query(self, category: str) -> None:
+        """Count a query that is blocked today."""
+        self._counts[datetime.now(UTC).date().isoformat(), category] += 1
 
     def flush(self) -> None:
-        """Write what was counted; where the database does not answer, it is written the next time."""
-        if not self._waiting:
-            return  # a transaction would lock out the other workers' writes, every few seconds, for nothing
-        waiting, self._waiting = self._waiting, Counter()
+        """Add the counts to the database; where it does not answer, they are kept for the next time."""
+        if not self._counts:
+            return  # a transaction would block the writes of the other workers every few seconds for nothing
+        counts, self._counts = self._counts, Counter()
         try:
             with self.engine.begin() as connection:
-                for (day, category), count in waiting.items():
-                    own = (blocked_counts.c.day == day) & (blocked_counts.c.category == category)
-                    more = update(blocked_counts).where(own).values(count=blocked_counts.c.count + count)
-                    if not connection.execute(more).rowcount:
-                        connection.execute(
-                            insert(blocked_counts).values(day=day, category=category, count=count)
-                        )
+                for (day, category), count in counts.items():
+                    is_row = (blocked_counts.c.day == day) & (blocked_counts.c.category == category)
+                    increment = update(blocked_counts).where(is_row)
+                    # Added in the database: other workers count into the same row
+                    increment = increment.values(count=blocked_counts.c.count + count)
+                    if not connection.execute(increment).rowcount:
+                        row = insert(blocked_counts).values(day=day, category=category, count=count)
+                        connection.execute(row)
         except Exception:
-            self._waiting.update(waiting)
+            self._counts.update(counts)
             raise
 
 
 def count_blocked(engine: Engine, since: str) -> list[tuple[str, int]]:
-    """How many queries were blocked from a day on (2026-11-30), by category, the most frequent first."""
+    """Return how many queries of each category were blocked since a day (2026-11-30), the most frequent first."""
     total = func.sum(blocked_counts.c.count)
-    wanted = (
+    query = (
         select(blocked_counts.c.category, total)
         .where(blocked_counts.c.day >= since)
         .group_by(blocked_counts.c.category)
         .order_by(total.desc(), blocked_counts.c.category)
     )
-    with reading(engine) as connection:
-        return [(str(row[0]), int(row[1])) for row in connection.execute(wanted)]
+    with open_reader(engine) as connection:
+        return [(str(category), int(count)) for category, count in connection.execute(query)]
 
 
 def keep_report(engine: Engine, query: str, comment: str, category: str, score: float) -> None:
-    """Keep that somebody objects to a block; the same query said again is counted, and what staff decided stays."""
+    """Keep a report of a blocked query. A query that was reported before is counted, and the decision on it stays."""
     again = (
         update(block_reports).where(block_reports.c.query == query).values(times=block_reports.c.times + 1)
     )
@@ -84,26 +85,25 @@ def keep_report(engine: Engine, query: str, comment: str, category: str, score: 
         with engine.begin() as connection:
             if not connection.execute(again).rowcount:
                 connection.execute(insert(block_reports).values(**values))
-    except IntegrityError:  # another worker was quicker
+    except IntegrityError:  # another worker inserted it between the update and the insert
         with engine.begin() as connection:
             connection.execute(again)
 
 
 def open_reports(engine: Engine) -> list[BlockReport]:
-    """What people object to and nobody has decided, the most frequent first."""
-    names = ("number", "query", "comment", "category", "score", "times")
-    wanted = (
-        select(*(block_reports.c[name] for name in names))
+    """Return the reports that are not decided, the most frequent first."""
+    columns = [block_reports.c[field.name] for field in fields(BlockReport)]
+    query = (
+        select(*columns)
         .where(block_reports.c.state == "open")
         .order_by(block_reports.c.times.desc(), block_reports.c.number)
     )
-    with reading(engine) as connection:
-        return [BlockReport(*row) for row in connection.execute(wanted)]
+    with open_reader(engine) as connection:
+        return [BlockReport(*row) for row in connection.execute(query)]
 
 
 def decide_reports(engine: Engine, numbers: Sequence[int], state: State) -> None:
-    """Keep what staff decided on reports."""
+    """Set the state of reports to what staff decided."""
     with engine.begin() as connection:
-        connection.execute(
-            update(block_reports).where(block_reports.c.number.in_(numbers)).values(state=state)
-        )
+        is_decided = block_reports.c.number.in_(numbers)
+        connection.execute(update(block_reports).where(is_decided).values(state=state))

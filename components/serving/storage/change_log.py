@@ -1,11 +1,12 @@
-"""Every change since the bundle was made, in one order for all workers; told as done only when it is on the disk.
+"""The log of all changes since the bundle was made, in one order for all workers.
 
-The log keeps what is needed to be where it is now: the last word on each item, every liking that nobody has had
-erased. So a replay is bounded by how much is different, not by how often it changed.
+The log keeps only what a replay needs: the latest entry of each item, and every interaction that was not erased. So the
+length of a replay is bounded by how much differs from the bundle, not by how often it changed.
 """
 
 import json
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, delete, insert, select, text
 
-from components.serving.storage.database import reading
+from components.serving.storage.database import open_reader
 from components.serving.storage.db_schema import audit, changes, log
 
 PUT, REMOVED, LIKED, FORGOTTEN = "put", "removed", "liked", "forgotten"
@@ -23,7 +24,7 @@ ITEM_KINDS = (PUT, REMOVED)
 
 @dataclass(frozen=True)
 class LogEntry:
-    """One change: what kind, of which item or person, its content, and the vector of its text by which encoder."""
+    """One change of an item or a user: its kind and content, and the vector (d,) of its text by the named encoder."""
 
     kind: str
     item_id: str | None = None
@@ -39,106 +40,105 @@ class ChangeLog:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._following: Any = None
+        self._connection: Any = None
 
     def append(self, writes: Sequence[tuple[str, Sequence[LogEntry]]]) -> int:
-        """Write the entries of several writers, each with the name of its key, at once or not at all.
+        """Write the entries of several writers, each with the name of its key, in one transaction.
 
-        Returns the sequence of the last; it is on the disk then.
+        Returns the sequence of the last entry, which is on the disk then.
         """
         with self.engine.begin() as connection:
             if connection.dialect.name == "postgresql":
+                # Sequences must become visible in their order: a reader that has seen 8 never asks for 7 again
                 connection.execute(text("LOCK TABLE changes IN SHARE ROW EXCLUSIVE MODE"))
             last = 0
             for key_name, entries in writes:
                 for entry in entries:
-                    last = _write(connection, entry)
-                connection.execute(insert(audit), _audited(key_name, entries))
+                    last = _insert_entry(connection, entry)
+                connection.execute(insert(audit), _audit_rows(key_name, entries))
         return last
 
-    def head(self) -> int:
-        """The sequence of the latest change, 0 where there is none: one cheap question on a connection kept open."""
-        if self._following is None:
-            self._following = self.engine.raw_connection()
+    def last_sequence(self) -> int:
+        """Return the sequence of the latest change, 0 where there is none."""
+        # Every answer asks this first, so it bypasses SQLAlchemy and keeps a connection open
+        if self._connection is None:
+            self._connection = self.engine.raw_connection()
             if self.engine.dialect.name == "postgresql":
-                self._following.driver_connection.autocommit = True
+                self._connection.driver_connection.autocommit = (
+                    True  # else its first query leaves a transaction open
+                )
         try:
-            cursor = self._following.cursor()
+            cursor = self._connection.cursor()
             cursor.execute("SELECT max(sequence) FROM changes")
             row = cursor.fetchone()
             cursor.close()
         except Exception:
-            self.let_go()
+            self.close_connection()  # the next call opens another, once the database answers again
             raise
         return int(row[0] or 0)
 
     def identity(self) -> str:
-        """Which log this is: a bundle knows through which change of which log it was made."""
-        with reading(self.engine) as connection:
+        """Return the random id of this log; a bundle names the log and the sequence that it was made with."""
+        with open_reader(self.engine) as connection:
             return str(connection.execute(select(log.c.identity)).scalar_one())
 
-    def after(self, sequence: int, most: int = 1000) -> list[LogEntry]:
-        """The changes after a sequence, in order."""
-        wanted = select(changes).where(changes.c.sequence > sequence).order_by(changes.c.sequence).limit(most)
-        with reading(self.engine) as connection:
-            return [_read(row) for row in connection.execute(wanted)]
+    def read_after(self, sequence: int, limit: int = 1000) -> list[LogEntry]:
+        """Return up to `limit` changes after a sequence, in order."""
+        is_after = changes.c.sequence > sequence
+        query = select(changes).where(is_after).order_by(changes.c.sequence).limit(limit)
+        with open_reader(self.engine) as connection:
+            return [*map(_as_entry, connection.execute(query))]
 
-    def of_user(self, user_id: str) -> list[LogEntry]:
-        """What the log knows of a person, in order."""
-        wanted = select(changes).where(changes.c.user_id == user_id).order_by(changes.c.sequence)
-        with reading(self.engine) as connection:
-            return [_read(row) for row in connection.execute(wanted)]
+    def read_user(self, user_id: str) -> list[LogEntry]:
+        """Return the changes of a user, in order."""
+        query = select(changes).where(changes.c.user_id == user_id).order_by(changes.c.sequence)
+        with open_reader(self.engine) as connection:
+            return [*map(_as_entry, connection.execute(query))]
 
-    def let_go(self) -> None:
-        """Close the connection that `head` keeps."""
-        if self._following is not None:
-            following, self._following = self._following, None
-            following.invalidate()
+    def close_connection(self) -> None:
+        """Close the connection that `last_sequence` keeps open."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.invalidate()
 
 
-def _write(connection: Connection, entry: LogEntry) -> int:
-    """Add an entry in the place of those that it makes needless."""
+def _insert_entry(connection: Connection, entry: LogEntry) -> int:
+    """Insert an entry, delete those that it replaces, and return its sequence."""
     if entry.kind in ITEM_KINDS:
         stale = (changes.c.item_id == entry.item_id) & changes.c.kind.in_(ITEM_KINDS)
         connection.execute(delete(changes).where(stale))
+    # An erasure deletes the interactions of a user from the disk; the entry itself stays, against older data
     if entry.kind == FORGOTTEN:
         connection.execute(delete(changes).where(changes.c.user_id == entry.user_id))
-    written = connection.execute(
-        insert(changes).values(
-            kind=entry.kind,
-            item_id=entry.item_id,
-            user_id=entry.user_id,
-            body=None if entry.body is None else json.dumps(entry.body),
-            encoder=entry.encoder,
-            vector=None if entry.vector is None else entry.vector.astype("<f4").tobytes(),
-        )
-    )
-    return int(written.inserted_primary_key[0])  # type: ignore[index]
+    row = vars(entry) | {
+        "body": None if entry.body is None else json.dumps(entry.body),
+        # Little-endian whatever the machine: workers of several machines may share a Postgres
+        "vector": None if entry.vector is None else entry.vector.astype("<f4").tobytes(),
+    }
+    del row["sequence"]  # the database numbers the rows
+    inserted = connection.execute(insert(changes).values(row))
+    return int(inserted.inserted_primary_key[0])  # type: ignore[index]
 
 
-def _audited(key_name: str, entries: Sequence[LogEntry]) -> list[dict[str, Any]]:
-    """A line a kind of change; of people nothing is kept."""
-    kinds = dict.fromkeys(entry.kind for entry in entries)
-    told = {kind: [entry for entry in entries if entry.kind == kind] for kind in kinds}
-    return [
-        {
-            "at": time.time(),
-            "key_name": key_name,
-            "kind": kind,
-            "count": len(of_kind),
-            "subject": of_kind[0].item_id if kind in ITEM_KINDS and len(of_kind) == 1 else None,
-        }
-        for kind, of_kind in told.items()
-    ]
+def _audit_rows(key_name: str, entries: Sequence[LogEntry]) -> list[dict[str, Any]]:
+    """Return one row for each kind of change, without ids of users."""
+    rows = []
+    item_ids = {entry.kind: entry.item_id for entry in entries}
+    for kind, count in Counter(entry.kind for entry in entries).items():
+        # Users are never named: erasing a user does not touch the audit
+        subject = item_ids[kind] if kind in ITEM_KINDS and count == 1 else None
+        row = {"at": time.time(), "key_name": key_name, "kind": kind, "count": count, "subject": subject}
+        rows.append(row)
+    return rows
 
 
-def _read(row: Any) -> LogEntry:
+def _as_entry(row: Any) -> LogEntry:
     return LogEntry(
         row.kind,
         row.item_id,
-        row.user_id,
-        None if row.body is None else json.loads(row.body),
-        row.encoder,
-        None if row.vector is None else np.frombuffer(row.vector, "<f4"),
-        row.sequence,
+        user_id=row.user_id,
+        body=None if row.body is None else json.loads(row.body),
+        encoder=row.encoder,
+        vector=None if row.vector is None else np.frombuffer(row.vector, "<f4"),
+        sequence=row.sequence,
     )

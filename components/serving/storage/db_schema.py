@@ -1,8 +1,9 @@
-"""The tables of the service's database, which alembic's migrations make."""
+"""The tables of the service's database, as alembic's migrations create them."""
 
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 metadata = MetaData()
+# SQLite numbers rows only in a column whose type is exactly INTEGER
 Counting = BigInteger().with_variant(Integer, "sqlite")
 
 changes = Table(
@@ -17,9 +18,11 @@ changes = Table(
     Column("vector", LargeBinary),
     Index("changes_of_items", "item_id"),
     Index("changes_of_users", "user_id"),
+    # Without it SQLite gives the number of a deleted last row again, and a worker that has seen it misses the new row
     sqlite_autoincrement=True,
 )
 
+# One random id: a bundle that was made with another log must not skip changes of this one
 log = Table("log", metadata, Column("identity", String(32), primary_key=True))
 
 audit = Table(

@@ -1,4 +1,4 @@
-"""The 3D network that describes clips: I3D, or any other that a folder holds as an ONNX graph with what it is given.
+"""The 3D network that describes clips: I3D, or another one that a folder holds as an ONNX graph with its properties.
 
 `network.json` names the model, the side of its frames, the mean and deviation of their colours between 0 and 1, how many
 numbers it gives, and the hash of `model.onnx` beside it, whose one input is clips (b, 3, f, side, side).
@@ -14,7 +14,7 @@ from torch.nn.functional import interpolate
 
 from components.core.content_hash import hash_file
 from components.core.settings import Conf
-from components.video.decode import CROP
+from components.video.decode import CROP_SIDE
 from components.video.networks.i3d import I3d
 from components.video.settings import VideoError
 
@@ -23,86 +23,86 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class ClipNetwork(Protocol):
-    """What describes clips; it is given `at_once` of them together."""
+    """A network that describes clips, in batches of `batch_size`."""
 
     model: str
-    at_once: int
+    batch_size: int
 
-    def features(self, clips: Tensor) -> Tensor:
-        """Describe clips (b, f, 224, 224, 3) of bytes by numbers (b, d)."""
+    def extract_features(self, clips: Tensor) -> Tensor:
+        """Describe clips (b, f, 224, 224, 3) of bytes by features (b, d)."""
         ...
 
 
 class NetworkFacts(Conf):
-    """What stands in `network.json`."""
+    """The content of `network.json`."""
 
-    model: str = Field(description="Name of the network and of what it learnt from")
-    side: int = Field(ge=16, le=CROP, description="Height and width of the frames that it is given")
-    mean: tuple[float, float, float] = Field(description="What is taken from red, green and blue")
-    deviation: tuple[Positive, Positive, Positive] = Field(description="What they are divided by then")
-    dimensions: int = Field(ge=1, description="Numbers that it gives a clip")
+    model: str = Field(description="Name of the network and of its training data")
+    side: int = Field(ge=16, le=CROP_SIDE, description="Height and width of its frames")
+    mean: tuple[float, float, float] = Field(description="Subtracted from red, green and blue")
+    deviation: tuple[Positive, Positive, Positive] = Field(description="Then divides red, green and blue")
+    dimensions: int = Field(ge=1, description="Number of features of a clip")
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="Hash of the graph")
 
 
 class OnnxNetwork:
-    """A network of a folder, on one thread of a CPU or on what else its ONNX Runtime knows.
+    """A network of a folder, on one thread of a CPU or on another device that its ONNX Runtime supports.
 
     Raises VideoError where the folder does not hold what `network.json` says.
     """
 
-    at_once = 1
+    batch_size = 1
 
     def __init__(self, folder: Path) -> None:
         self.facts, graph = NetworkFacts.read(folder / FACTS), folder / GRAPH
         self.model = self.facts.model
         if not graph.is_file():
             raise VideoError(f"{graph} is missing. Export the network there.")
-        if (found := hash_file(graph)) != self.facts.sha256:
+        # Cached features are named by this hash, so another graph under it would mix two networks' features
+        if (sha256 := hash_file(graph)) != self.facts.sha256:
             raise VideoError(
-                f"{graph} has hash {found}, not that of {FACTS}. Export it again, or mend {FACTS}."
+                f"{graph} has hash {sha256}, not that of {FACTS}. Export it again, or correct {FACTS}."
             )
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
+        options.intra_op_num_threads = 1  # as torch in every worker, so that their number changes no result
         try:
             self.session = onnxruntime.InferenceSession(
                 str(graph), options, providers=onnxruntime.get_available_providers()
             )
-        except Exception as fault:  # onnxruntime raises bare exceptions
-            raise VideoError(f"{graph} cannot be read ({fault}). Export it again.") from None
+        except Exception as error:  # onnxruntime raises bare exceptions
+            raise VideoError(f"{graph} cannot be read ({error}). Export it again.") from None
 
-    def features(self, clips: Tensor) -> Tensor:
-        """Describe clips (b, f, 224, 224, 3) of bytes by numbers (b, d).
+    def extract_features(self, clips: Tensor) -> Tensor:
+        """Describe clips (b, f, 224, 224, 3) of bytes by features (b, d).
 
         Raises VideoError where the graph does not take them, or gives another shape.
         """
-        given = {self.session.get_inputs()[0].name: self._given(clips).numpy()}
+        inputs = {self.session.get_inputs()[0].name: self._normalize_clips(clips).numpy()}
         try:
-            found = torch.from_numpy(self.session.run(None, given)[0])
-        except Exception as fault:  # onnxruntime raises bare exceptions
+            features = torch.from_numpy(self.session.run(None, inputs)[0])
+        except Exception as error:  # onnxruntime raises bare exceptions, of several lines
             raise VideoError(
-                f"{self.model} does not take such clips ({' '.join(str(fault).split())}). Mend {FACTS}."
+                f"{self.model} does not take such clips ({' '.join(str(error).split())}). Correct {FACTS}."
             ) from None
-        if found.shape != (len(clips), self.facts.dimensions):
+        if features.shape != (len(clips), self.facts.dimensions):
             raise VideoError(
-                f"{self.model} gives {tuple(found.shape)} for {len(clips)} clips, "
-                f"not {self.facts.dimensions} numbers each. Mend {FACTS}."
+                f"{self.model} gives {tuple(features.shape)} for {len(clips)} clips, "
+                f"not {self.facts.dimensions} numbers each. Correct {FACTS}."
             )
-        return found
+        return features
 
-    def _given(self, clips: Tensor) -> Tensor:
-        """Clips as the network knows them, (b, 3, f, side, side)."""
+    def _normalize_clips(self, clips: Tensor) -> Tensor:
+        """Return clips in the size and colours of the network's training, (b, 3, f, side, side)."""
         pixels, side = clips.permute(0, 4, 1, 2, 3).float() / 255, self.facts.side
         scaled = interpolate(pixels, (clips.shape[1], side, side), mode="area")
-        mean, deviation = (
-            torch.tensor(part).view(3, 1, 1, 1) for part in (self.facts.mean, self.facts.deviation)
-        )
+        mean = torch.tensor(self.facts.mean).view(3, 1, 1, 1)
+        deviation = torch.tensor(self.facts.deviation).view(3, 1, 1, 1)
         return ((scaled - mean) / deviation).contiguous()
 
 
 def find_network(name: str, weights: Path) -> Path:
-    """The folder of a network: I3D's among the packages' weights, or the one that is named.
+    """Return the folder of a network: I3D's among the packages' weights, or the named folder.
 
     Raises VideoError where there is none.
     """
@@ -116,18 +116,19 @@ def find_network(name: str, weights: Path) -> Path:
     return folder
 
 
-def model_of(folder: Path) -> str:
-    """What the network of a folder is called."""
+def read_model_name(folder: Path) -> str:
+    """Return the name of the network of a folder."""
     return NetworkFacts.read(folder / FACTS).model if (folder / FACTS).is_file() else I3d.model
 
 
 def open_network(folder: Path, length: int) -> ClipNetwork:
-    """The network of a folder, ready for clips of some frames: what `network.json` says where there is one, else I3D.
+    """Load the network of a folder for clips of `length` frames: the one of `network.json` if it is there, else I3D.
 
     Raises VideoError where it does not take such clips.
     """
     if not (folder / FACTS).is_file():
         return I3d(folder)
     network = OnnxNetwork(folder)
-    network.features(torch.zeros(1, length, CROP, CROP, 3, dtype=torch.uint8))
+    # A network that does not fit must end the stage here, rather than set every film aside
+    network.extract_features(torch.zeros(1, length, CROP_SIDE, CROP_SIDE, 3, dtype=torch.uint8))
     return network

@@ -1,1 +1,1 @@
-"""Alembic's environment: how the service's database came to be what it is."""
+"""Alembic's environment and the migrations of the service's database."""

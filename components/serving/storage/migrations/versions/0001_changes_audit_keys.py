@@ -7,11 +7,12 @@ from alembic import op
 
 revision = "0001"
 down_revision = None
+# Not imported from db_schema: a migration must stay as it was when the tables change
 COUNTING = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     op.create_table(
         "changes",
         sa.Column("sequence", COUNTING, primary_key=True, autoincrement=True),
@@ -49,6 +50,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop the tables."""
     for table in ("keys", "audit", "log", "changes"):
         op.drop_table(table)

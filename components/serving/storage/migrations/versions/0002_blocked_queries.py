@@ -1,4 +1,4 @@
-"""How many queries were blocked, day by day and category by category, and what people object to."""
+"""Counts of blocked queries by day and category, and reports of blocked queries."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,7 +9,7 @@ COUNTING = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     op.create_table(
         "blocked_counts",
         sa.Column("day", sa.String(10), primary_key=True),
@@ -31,6 +31,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop the tables."""
     for table in ("block_reports", "blocked_counts"):
         op.drop_table(table)

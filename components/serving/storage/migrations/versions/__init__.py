@@ -1,1 +1,1 @@
-"""One step a file."""
+"""The migrations, one a file, in the order of their numbers."""
