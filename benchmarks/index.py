@@ -20,7 +20,7 @@ from annoy import AnnoyIndex
 from numpy.typing import NDArray
 
 from components.index.annoy_index import AnnoyVectors
-from components.index.build import write_index
+from components.index.build_index import write_index
 from components.index.live_index import LiveIndex
 from components.index.settings import IndexSettings
 from components.text_model.encoder import TextEncoder

@@ -19,7 +19,7 @@ from components.bundle.stores.id_index import sort_ids
 from components.bundle.stores.item_store import ItemStore
 from components.bundle.stores.user_histories import ARRAYS
 from components.core.content_hash import hash_file
-from components.index.build import write_index
+from components.index.build_index import write_index
 from components.index.settings import IndexSettings
 from components.query_model.query_words import list_query_words
 from components.query_model.vocabulary import Vocabulary

@@ -23,7 +23,7 @@ from components.bundle.ranking import Ranker
 from components.bundle.settings import BundleSettings
 from components.core.linear_algebra import unit_rows
 from components.index.annoy_index import AnnoyVectors
-from components.index.build import write_index
+from components.index.build_index import write_index
 from components.index.live_index import LiveIndex
 from components.index.settings import IndexSettings
 from components.recommender.factors import ItemFactors

@@ -19,7 +19,7 @@ from recommender_data import read_interactions, split
 
 from components.bundle.settings import BundleSettings
 from components.index.annoy_index import AnnoyVectors
-from components.index.build import write_index
+from components.index.build_index import write_index
 from components.index.settings import IndexSettings
 from components.recommender.factors import ItemFactors
 from components.recommender.interaction_matrix import Csr

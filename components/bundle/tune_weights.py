@@ -71,7 +71,7 @@ def _collect_values(item: "pd.Series[Any]") -> set[str]:
 
 
 @dataclass(frozen=True)
-class QueryScorer:
+class WeightedScorer:
     """Scores every item for users' queries; vectors: of the items' texts, (i, d)."""
 
     items: pd.DataFrame
@@ -156,7 +156,7 @@ def main(
     popularity = factors.relative_popularity
     split_users = pd.read_parquet(split)
     matrix = read_interaction_matrix(catalogue, catalogue_settings.minimum_rating)
-    scorer = QueryScorer(
+    scorer = WeightedScorer(
         items,
         factors,
         vectors=np.load(item_vectors),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from components.catalogue.tables import read_items
 from components.core.stage import Counts, Input, Output, stage
 from components.ethics.classifier import ClassifierTrainer, TrainingExamples, kernel_features, split_rows
+from components.ethics.disguise_spelling import DisguiseSpelling
 from components.ethics.filter import EXAMPLES, EthicsFilter
 from components.ethics.known_sentences import KnownSentences
 from components.ethics.language_detection import check_languages, is_in_languages
@@ -19,7 +20,6 @@ from components.ethics.past_queries import agrees_with_banned, sample_past_queri
 from components.ethics.sentence_lists import LOOK_ALIKE, NATURAL_KINDS, SHARP, SentenceLists, read_lists
 from components.ethics.sentence_vectors import SentenceVectors, SpanVectors
 from components.ethics.settings import EthicsSettings
-from components.ethics.spelling import DisguiseSpelling
 from components.ethics.text_variants import canonicalize_text, decode_disguise
 from components.ethics.thresholds import BlockLimit, HeldOutScores, upper_bound
 from components.ethics.tradeoff_curve import draw_curve, log_curve, measure_tradeoff

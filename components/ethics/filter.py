@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from components.ethics.classifier import LANDMARKS, WEIGHTS, HarmClassifier
+from components.ethics.disguise_spelling import DisguiseSpelling
 from components.ethics.language_detection import is_in_languages
 from components.ethics.settings import EthicsError
-from components.ethics.spelling import DisguiseSpelling
 from components.ethics.text_variants import canonicalize_text, decode_disguise
 from components.query_model.onnx_encoder import OnnxEncoder
 from components.text_model.encoder import Vectors

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from components.ethics.spelling import DisguiseSpelling, is_english
+from components.ethics.disguise_spelling import DisguiseSpelling, is_english
 from components.search.item_text import lowercase_text, strip_markup
 from components.search.tokenizer import PIECE
 

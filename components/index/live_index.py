@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.index.annoy_index import AnnoyVectors, Mask, Rows, Scores, top_rows
-from components.index.build import write_index
+from components.index.build_index import write_index
 from components.index.growable_array import GrowableArray
 
 

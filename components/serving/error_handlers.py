@@ -10,8 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from components.bundle.pagination import CursorError
-from components.serving.errors import field_path, problem_response
 from components.serving.middleware import SECURITY_HEADERS
+from components.serving.problems import field_path, problem_response
 
 MAX_NAMED_FIELDS = 5
 RenderNotice = Callable[[Request, int, str], Response]

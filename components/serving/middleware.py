@@ -6,7 +6,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from components.serving import metrics
-from components.serving.errors import problem_response
+from components.serving.problems import problem_response
 
 # Own scripts and styles only, no inline code and no frames; pictures of items may come from any https address
 SECURITY_HEADERS = {

@@ -15,7 +15,7 @@ def print_comparison(
 
     Example: [bold]tandem compare 3 4[/]
     """
-    from flows.cli.tables import difference_table, verdict_table
+    from flows.cli.rich_tables import difference_table, verdict_table
     from flows.experiments.compare import compare_versions
 
     found = compare_versions(ROOT.resolve(), read_settings(), before, after)
@@ -33,7 +33,7 @@ def print_sweep(
 
     Example: [bold]tandem sweep elsa --trials 20[/]
     """
-    from flows.cli.tables import trials_table
+    from flows.cli.rich_tables import trials_table
     from flows.experiments.sweep import sweep_stage
 
     found = sweep_stage(ROOT.resolve(), stage, trials)

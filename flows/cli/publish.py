@@ -67,7 +67,7 @@ def rollback_champion() -> None:
 
 def print_outcome(outcome: "PublishOutcome") -> None:
     """Print the gate's table, and whether the candidate is published and why."""
-    from flows.cli.tables import verdict_table
+    from flows.cli.rich_tables import verdict_table
 
     name = f"{read_settings().registered_model}@champion"
     if outcome.verdict is not None:

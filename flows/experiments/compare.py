@@ -6,9 +6,9 @@ from pathlib import Path
 import mlflow
 
 from flows.experiments.comparison_page import Difference, diff_settings, render_comparison
+from flows.promote.candidate_validation import ValidationResult, validate_candidate
 from flows.promote.publish import read_logged_queries
 from flows.promote.registry import Registry
-from flows.promote.validation import ValidationResult, validate_candidate
 from flows.settings import NightlySettings
 
 PAGE = "comparison.html"

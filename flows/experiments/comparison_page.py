@@ -5,7 +5,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader
 
-from flows.promote.validation import ValidationResult
+from flows.promote.candidate_validation import ValidationResult
 
 MAX_QUERIES_SHOWN = 50
 Difference = Mapping[str, tuple[Any, Any]]

@@ -19,7 +19,7 @@ from flows.promote.registry import BUNDLE, CHALLENGER, Registry, read_state, ver
 from flows.settings import NightlySettings
 
 if TYPE_CHECKING:
-    from flows.promote.validation import ValidationResult
+    from flows.promote.candidate_validation import ValidationResult
 
 STAGE, CATALOGUE = "bundle", "catalogue"
 PASSED = "passed"
@@ -95,7 +95,7 @@ class Candidate:
         """Validate beside the champion and log the result to MLflow, whatever it is; return it and the run's id."""
         # Imported here: with nothing new this is never reached, and it imports the models.
         from flows.experiments.comparison_page import diff_settings, render_comparison
-        from flows.promote.validation import validate_candidate
+        from flows.promote.candidate_validation import validate_candidate
 
         standing = self.registry.fetch_bundle(champion) if champion else None
         gate = self.settings.gate

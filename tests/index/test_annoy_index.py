@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.index.annoy_index import AnnoyVectors
-from components.index.build import recall_10, write_index
+from components.index.build_index import recall_10, write_index
 from components.index.settings import IndexFileError, IndexSettings
 
 SETTINGS = IndexSettings(trees=10, search_k=50, candidates=10, exact_rows=5, scan_share=0.1, directions=8)

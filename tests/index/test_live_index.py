@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.index.annoy_index import AnnoyVectors
-from components.index.build import write_index
+from components.index.build_index import write_index
 from components.index.live_index import LiveIndex, merge_delta
 from components.index.settings import IndexSettings
 from tests.index.test_annoy_index import clusters

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Response
 
 from components.serving import metrics
 from components.serving.auth import Authorizer
-from components.serving.errors import READ_ERRORS
+from components.serving.problems import READ_ERRORS
 from components.serving.service import Service
 
 

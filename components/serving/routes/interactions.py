@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, HTTPException
 from pydantic import BaseModel, Field
 
 from components.serving.auth import Authorizer
-from components.serving.errors import WRITE_ERRORS
+from components.serving.problems import WRITE_ERRORS
 from components.serving.routes.items import WriteResult
 from components.serving.schemas import InteractionBody
 from components.serving.service import Service

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
 from pydantic import BaseModel, ValidationError
 
 from components.serving.auth import Authorizer
-from components.serving.errors import WRITE_ERRORS, document_errors, field_path
+from components.serving.problems import WRITE_ERRORS, document_errors, field_path
 from components.serving.schemas import BatchItemBody, Identity, ItemBody
 from components.serving.service import Service
 from components.serving.storage.api_keys import ApiKey

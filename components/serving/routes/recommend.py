@@ -7,7 +7,7 @@ from fastapi import Query as Param
 
 from components.bundle.query import Answer, Query
 from components.serving.auth import Authorizer
-from components.serving.errors import READ_ERRORS, WRITE_ERRORS, document_errors
+from components.serving.problems import READ_ERRORS, WRITE_ERRORS, document_errors
 from components.serving.query_params import Cursor
 from components.serving.replica import Replica
 from components.serving.schemas import SessionBody

@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import AfterValidator, BaseModel, Field
 
 from components.serving.auth import Authorizer
-from components.serving.errors import READ_ERRORS, document_errors
+from components.serving.problems import READ_ERRORS, document_errors
 from components.serving.schemas import StrictModel, strip_control
 from components.serving.service import Service
 from components.serving.storage.blocked_queries import keep_report

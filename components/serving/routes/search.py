@@ -4,7 +4,7 @@ from fastapi import APIRouter, Depends
 
 from components.bundle.query import Answer, Query
 from components.serving.auth import Authorizer
-from components.serving.errors import READ_ERRORS
+from components.serving.problems import READ_ERRORS
 from components.serving.query_params import query_dependency
 from components.serving.service import Service
 

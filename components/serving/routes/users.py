@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel
 
 from components.serving.auth import Authorizer
-from components.serving.errors import WRITE_ERRORS
+from components.serving.problems import WRITE_ERRORS
 from components.serving.schemas import Identity
 from components.serving.service import Service
 from components.serving.storage.api_keys import ApiKey
