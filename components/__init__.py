@@ -1,4 +1,4 @@
-"""The machine learning of Tandem: files and arrays in, files and arrays out, one room a component."""
+"""The machine learning of Tandem: files and arrays in, files and arrays out, one package for each component."""
 
 import sys
 from importlib.util import find_spec

@@ -24,7 +24,7 @@ def make_bundle(folder: Path, text_model: Path) -> Path:
     mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
     small = SMALL | {"text_model": SMALL["text_model"] | {"model": str(text_model)}}
     graph = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    thin_lists(folder / "conf", 4)
+    thin_lists(folder / "conf", 2)
     for name, entry in graph.items():
         if name != "packages":
             run_stage(entry["cmd"], folder, small)

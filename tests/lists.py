@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 LISTS = Path(__file__).parents[1] / "conf"
-SMALL_ETHICS: dict[str, Any] = {"landmarks": 1500, "parts": 5, "draws": 1, "maximum_titles": 500}
+SMALL_ETHICS: dict[str, Any] = {"landmarks": 2000, "parts": 5, "draws": 1, "maximum_titles": 500}
 
 
 def thin_lists(folder: Path, step: int) -> Path:

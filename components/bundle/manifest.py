@@ -12,6 +12,18 @@ FORMAT = 10
 MANIFEST = "manifest.json"
 
 
+def write_manifest(folder: Path, **fields: Any) -> tuple[int, int]:
+    """Write the manifest of the files in a folder; return the number of files and their bytes.
+
+    fields: what else the manifest says, by name.
+    """
+    files = sorted(filter(Path.is_file, folder.rglob("*")))
+    hashes = {str(file.relative_to(folder)): hash_file(file) for file in files}
+    manifest = {"format": FORMAT} | fields | {"files": hashes}
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    return len(files), sum(file.stat().st_size for file in files)
+
+
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Read the manifest of a bundle of the present format.
 

@@ -124,7 +124,7 @@ class Ranker:
         count = max(count, bundle.settings.candidates)
         # where the neighbours fill the candidate list, 99.98 % of the best twelve are among them on Goodbooks, and
         # 3,000 nodes find more of the best 200 than 9,000: 98.6 % and 95.8 % for test users (benchmarks/taste.py)
-        nodes = bundle.settings.search_k if len(neighbours) >= count else None
+        nodes = bundle.settings.history_search_k if len(neighbours) >= count else None
         near, _ = bundle.factor_index.search(unit_rows(embedding), count, allowed, nodes)
         rows = _unite_rows(near, neighbours)
         sparse = np.zeros(len(rows), np.float32)

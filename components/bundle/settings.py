@@ -17,7 +17,7 @@ class BundleSettings(Settings):
 
     conf_file = "bundle.yaml"
     renamed_keys: ClassVar = {
-        "taste_nodes": "search_k",
+        "taste_nodes": "history_search_k",
         "fusion_people": "validation_users",
         "minimum_rating": "minimum_rating in conf/catalogue.yaml",
     }
@@ -37,7 +37,7 @@ class BundleSettings(Settings):
     candidates: int = Field(
         200, ge=10, description="Items that BM25, text vectors and factors each propose for ranking"
     )
-    search_k: int = Field(
+    history_search_k: int = Field(
         3000,
         ge=1,
         description="Annoy search_k for user embeddings once sparse neighbours fill the candidate list",

@@ -64,7 +64,7 @@ class Authorizer:
 
     async def _find_key(self, host: str, token: str) -> ApiKey:
         """Return the key of a token; raise 401 for an unknown one and 429 after too many of these."""
-        counter, limit = f"wrong {host}", self.settings.failures_per_minute
+        counter, limit = f"wrong {host}", self.settings.wrong_keys_per_minute
         # Before the key is looked up: someone who guesses does not reach the database, or learn of a right guess
         if self._current_counts()[counter] >= limit:
             raise self._rate_error(limit)

@@ -116,7 +116,7 @@ def test_an_altered_key_opens_nothing(client: TestClient, settings: ServingSetti
 
 
 def test_guessing_and_asking_too_often_is_refused(bundle: Bundle, tmp_path: Path) -> None:
-    settings = settings_in(tmp_path, failures_per_minute=3, reads_per_minute=5, writes_per_minute=2)
+    settings = settings_in(tmp_path, wrong_keys_per_minute=3, reads_per_minute=5, writes_per_minute=2)
     good = key_for(settings, "write", "good")
     with TestClient(create_app(bundle, settings), client=HERE) as client:
         guesses = [client.put("/items/x", json=ITEM, headers={"Authorization": "Bearer x"}) for _ in range(4)]

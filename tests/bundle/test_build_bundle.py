@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from components.bundle import build
+from components.bundle import build_bundle
 from components.bundle.manifest import read_manifest
 from components.bundle.settings import BundleSettings
 
 
 def test_the_same_inputs_make_the_same_bytes(bundle_folder: Path, tmp_path: Path) -> None:
     data = bundle_folder.parent
-    counts = build.main(
+    counts = build_bundle.main(
         data / "catalogue", data / "query_model",
         data / "text_model/queries.parquet", data / "ethics/filter", data / "recommender/item_factors",
         data / "recommender/test_users.parquet", data / "video/films.h5",

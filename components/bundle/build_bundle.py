@@ -5,7 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
-from components.bundle.manifest import FORMAT, MANIFEST
+from components.bundle.manifest import write_manifest
 from components.bundle.settings import BundleSettings
 from components.bundle.stores.film_store import write_films
 from components.bundle.stores.item_store import ItemStore
@@ -13,7 +13,6 @@ from components.bundle.stores.user_histories import UserHistories
 from components.catalogue.data_profile import PROFILE_FILE
 from components.catalogue.settings import DEFAULTS, CatalogueSettings
 from components.catalogue.tables import read_interaction_batches, read_items, read_shop
-from components.core.content_hash import hash_file
 from components.core.stage import Counts, Input, Output, stage
 from components.query_model.query_words import list_query_words
 from components.query_model.vocabulary import Vocabulary
@@ -110,21 +109,17 @@ def main(
         link_files(source, bundle / name)
     n_items = write_stores(catalogue, bundle, catalogue_settings.minimum_rating)
     write_films(bundle / "films", make_film_previews(films, neighbours))
-    files = sorted(filter(Path.is_file, bundle.rglob("*")))
-    manifest = {
-        "format": FORMAT,
-        "shop": read_shop(catalogue),
-        "items": n_items,
-        "text_dimensions": json.loads((index / "index.json").read_text())["segments"]["text"]["dims"],
+    n_files, n_bytes = write_manifest(
+        bundle,
+        shop=read_shop(catalogue),
+        items=n_items,
+        text_dimensions=json.loads((index / "index.json").read_text())["segments"]["text"]["dims"],
         # the settings travel with the bundle, so that an older one is served as it was measured
-        "settings": settings.model_dump(),
-        "minimum_rating": catalogue_settings.minimum_rating,
-        "metrics": collect_metrics(metrics),
-        "files": {str(file.relative_to(bundle)): hash_file(file) for file in files},
-    }
-    (bundle / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
-    n_bytes = sum(file.stat().st_size for file in files)
-    return {"files": len(files), "megabytes": round(n_bytes / 1e6, 1)}
+        settings=settings.model_dump(),
+        minimum_rating=catalogue_settings.minimum_rating,
+        metrics=collect_metrics(metrics),
+    )
+    return {"files": n_files, "megabytes": round(n_bytes / 1e6, 1)}
 
 
 if __name__ == "__main__":
