@@ -28,8 +28,9 @@ test: $(VENV)/.installed-test ## install what the tests need and run them
 slow: $(VENV)/.installed-test ## the tests that take minutes each
 	@pytest -m slow
 
-all: $(VENV)/.installed-test ## every test but the endurance ones, in one session, as CI runs them
-	@pytest -m "not endurance"
+# Two processes with a thread each: the tests wait as much as they compute. Tests of a module share its fixtures.
+all: $(VENV)/.installed-test ## every test but the endurance ones, in two processes, as CI runs them
+	@OMP_NUM_THREADS=1 pytest -m "not endurance" --numprocesses 2 --dist loadscope
 
 endurance: $(VENV)/.installed-test ## kill a run in every stage, for a quarter of an hour
 	@pytest -m endurance

@@ -91,7 +91,7 @@ def run(folder: Path, films: dict[str, Path], weights: Path, settings: Any) -> N
     import pandas as pd
 
     from components.video import audio_features, clip_features, scenes, shots
-    from components.video import merge as join
+    from components.video import merge_features as join
 
     rows = [
         (name, name, str(path), hashlib.sha256(path.read_bytes()).hexdigest()) for name, path in films.items()

@@ -4,7 +4,16 @@ from pathlib import Path
 from typing import Any
 
 LISTS = Path(__file__).parents[1] / "conf"
-SMALL_ETHICS: dict[str, Any] = {"landmarks": 2000, "parts": 5, "draws": 1, "maximum_titles": 500}
+# A small encoder over few sentences tells harm worse: with the project's limits it would block too little to test
+SMALL_ETHICS: dict[str, Any] = {
+    "landmarks": 2000,
+    "parts": 5,
+    "draws": 1,
+    "maximum_titles": 500,
+    "false_block_rate": 0.006,
+    "kind_block_rate": 0.02,
+    "sharp_block_rate": 0.05,
+}
 
 
 def thin_lists(folder: Path, step: int) -> Path:

@@ -55,7 +55,7 @@ class CatalogueSettings(Settings):
     source: Literal["movielens", "fashion", "folder"] = Field(
         "movielens", description="Whose catalogue is read"
     )
-    folder: str = Field("data/inbox", description="Your own folder, read when source is folder")
+    folder: str = Field(description="Your own folder, read when source is folder")
     decimal: Literal[".", ","] = Field(".", description="Decimal sign of numbers in CSV files")
     validation_share: float = Field(
         0.1, ge=0, le=0.5, description="Share of users on whom settings are chosen"
@@ -74,4 +74,4 @@ class CatalogueSettings(Settings):
     )
 
 
-DEFAULTS = CatalogueSettings.model_validate({})
+DEFAULTS = CatalogueSettings.model_validate({"folder": ""})

@@ -63,7 +63,7 @@ def make_clone(root: Path, encoder: Path) -> Clone:
     clone.change("catalogue", source="fashion")
     clone.change("text_model", model=str(encoder), dimensions=128, maximum_steps=2, validation_queries=50)
     clone.change("ethics", **SMALL_ETHICS)
-    thin_lists(root / "conf", 8)
+    thin_lists(root / "conf", 4)
     # a small text model may not hold the limits that are set for the real one; a smaller bundle is a gain here
     rules = {
         "recommender.ndcg_100": {"better": "higher", "margin": 1.0},

@@ -105,7 +105,7 @@ def test_a_champion_with_one_byte_changed_is_named_and_not_served(clone: Clone, 
         for file, content in zip(versions, kept, strict=True):
             file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
         printed = clone.tandem("search", "shorts", status=2)
-        assert "items.parquet has changed since it was assembled" in printed
+        assert "items.parquet has changed since it was built" in printed
         assert "Traceback" not in printed
     finally:
         for file, content in zip(versions, kept, strict=True):

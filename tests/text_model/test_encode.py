@@ -143,10 +143,10 @@ def test_killed_at_any_moment_encoding_goes_on_and_ends_with_the_same_bytes(smal
     whole, _ = encoded(tmp_path / "whole", small_encoder_folder, items)
     out, chance, kills = tmp_path / "killed", random.Random(0), 0
     write_table("items", items, out / "catalogue")
-    (out / "language.yaml").write_text("encode_batch_size: 4\n")
+    (out / "text_model.yaml").write_text("encode_batch_size: 4\n")
     command = [
         sys.executable, "-m", "components.text_model.encode", out / "catalogue", small_encoder_folder,
-        out / "vectors.npy", "--conf", out / "language.yaml",
+        out / "vectors.npy", "--conf", out / "text_model.yaml",
     ]  # fmt: skip
     counted = 0
     while not (out / "vectors.npy").is_file():

@@ -35,7 +35,9 @@ def test_no_texts_give_no_rows(encoder):
 
 
 def test_a_name_that_is_no_folder_is_refused_by_name(tmp_path):
-    with pytest.raises(TextModelError, match=r"The text model .*nowhere cannot be read.*conf/language\.yaml"):
+    with pytest.raises(
+        TextModelError, match=r"The text model .*nowhere cannot be read.*conf/text_model\.yaml"
+    ):
         TextEncoder.load(tmp_path / "nowhere")
 
 

@@ -61,11 +61,11 @@ def results(out: Path) -> dict[str, bytes]:
 
 def child(out: Path, tracking: str, settings: dict[str, object]) -> subprocess.Popen[str]:
     """Finetune in another process on the pairs in `out`."""
-    (out / "language.yaml").write_text(yaml.safe_dump(settings))
+    (out / "text_model.yaml").write_text(yaml.safe_dump(settings))
     paths = [out / name for name in ("pairs.parquet", "taste.parquet")] + [out]
     paths += [out / name for name in ("model", "finetune.json", "finetune.csv")]
     return subprocess.Popen(
-        [sys.executable, "-m", "components.text_model.finetune", *paths, "--conf", out / "language.yaml"],
+        [sys.executable, "-m", "components.text_model.finetune", *paths, "--conf", out / "text_model.yaml"],
         cwd=PROJECT, env=os.environ | {"MLFLOW_TRACKING_URI": tracking},
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -77,8 +77,13 @@ def step_reached(out: Path) -> int:
     return max(steps, default=0)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("method", "kills", "learning_rate"), [("lora", 2, 3e-3), ("full", 1, 1e-4)])
+@pytest.mark.parametrize(
+    ("method", "kills", "learning_rate"),
+    [
+        pytest.param("lora", 2, 3e-3, marks=pytest.mark.slow),
+        pytest.param("full", 1, 1e-4, marks=pytest.mark.endurance),
+    ],
+)
 def test_killed_at_any_moment_finetuning_goes_on_and_ends_with_the_same_bytes(
     method, kills, learning_rate, shop, small_encoder_folder, tracking, tmp_path
 ):
@@ -172,7 +177,7 @@ def test_the_card_and_the_run_tell_what_the_model_learnt_from(shop, small_encode
     card = (tmp_path / "model" / "README.md").read_text()
     front = yaml.safe_load(card.split("---")[1])
     assert front["base_model"] == small_encoder_folder.name
-    tags = mlflow.search_runs(experiment_names=["language"], max_results=1).iloc[0]
+    tags = mlflow.search_runs(experiment_names=["text_model"], max_results=1).iloc[0]
     for name in ("pairs", "taste", "base"):
         assert tags[f"tags.{name}_sha256"] in card
     assert str(tmp_path) not in card and str(small_encoder_folder) not in card
@@ -251,11 +256,13 @@ def test_two_processes_train_the_same_way_every_time_whether_on_one_machine_or_o
         figures = apart.submit(finetuned, *told, **changed).result()
     assert figures["finetuned_is_kept"] == 1
     assert len(pd.read_csv(one / "finetune.csv")) == 6
-    (two / "language.yaml").write_text(yaml.safe_dump(SOME | {"model": str(small_encoder_folder)} | changed))
+    (two / "text_model.yaml").write_text(
+        yaml.safe_dump(SOME | {"model": str(small_encoder_folder)} | changed)
+    )
     inputs = one / "pairs.parquet", one / "taste.parquet", one
     outputs = two / "model", two / "finetune.json", two / "finetune.csv"
     torchrun(
         tracking, "components.text_model.finetune", *inputs, *outputs,
-        "--conf", two / "language.yaml",
+        "--conf", two / "text_model.yaml",
     )  # fmt: skip
     assert results(one) == results(two)

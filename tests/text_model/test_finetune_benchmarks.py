@@ -13,8 +13,13 @@ from components.text_model.settings import TextModelSettings
 PROJECT = Path(__file__).parents[2]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["finetune", "finetune_dimensions"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("finetune", marks=pytest.mark.slow),
+        pytest.param("finetune_dimensions", marks=pytest.mark.endurance),
+    ],
+)
 def test_a_benchmark_ends_with_its_figures(name, shop, small_encoder_folder, tmp_path):
     made = tmp_path / "pairs.parquet", tmp_path / "taste.parquet"
     training_pairs.main(shop / "catalogue", shop / "split.parquet", *made, settings=TextModelSettings())

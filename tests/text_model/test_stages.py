@@ -189,7 +189,7 @@ def test_the_worst_queries_are_shown_with_what_was_shown_for_them(done):
     values = [float(value) for value in re.findall(r"NDCG@10 ([\d.]+)\.", page)]
     assert values == sorted(values) and values[0] < 1
     run = mlflow.search_runs(
-        experiment_names=["language"], filter_string="tags.stage = 'language.evaluate'"
+        experiment_names=["text_model"], filter_string="tags.stage = 'text_model.evaluate'"
     ).iloc[0]
     assert mlflow.artifacts.load_text(f"{run.artifact_uri}/worst_queries.html") == page
 

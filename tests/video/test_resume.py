@@ -63,23 +63,27 @@ def copies(tmp_path, films):
     return made
 
 
-@pytest.mark.slow
-def test_a_run_killed_ten_times_ends_as_one_that_nobody_disturbed(tmp_path, copies, weights):
+@pytest.mark.parametrize(
+    "kills", [pytest.param(3, marks=pytest.mark.slow), pytest.param(10, marks=pytest.mark.endurance)]
+)
+def test_a_run_that_is_killed_again_and_again_ends_as_one_that_nobody_disturbed(
+    kills, tmp_path, copies, weights
+):
     (tmp_path / "undisturbed").mkdir()
     wanted = run(tmp_path / "undisturbed", copies, weights)
-    chance, kills = random.Random(0), 10
+    chance, left = random.Random(0), kills
     for command in commands(tmp_path, weights):
         done = False
         while not done:
             process = start(command)
             try:
-                process.wait(chance.uniform(1, 6) if kills else None)
+                process.wait(chance.uniform(1, 6) if left else None)
                 done = True
             except subprocess.TimeoutExpired:
                 process.kill()
-                kills -= 1
+                left -= 1
         assert process.returncode == 0
-    assert kills < 10
+    assert left < kills
     same(tmp_path / "clips.h5", wanted / "clips.h5")
     same(tmp_path / "audio.h5", wanted / "audio.h5")
     pd.testing.assert_frame_equal(

@@ -19,7 +19,7 @@ from components.video import (
     clip_features,
     film_vectors,
     html_report,
-    merge,
+    merge_features,
     scenes,
     shots,
     similar_films,
@@ -57,7 +57,7 @@ def run_stages(out: Path, weights: Path, settings: VideoSettings = SETTINGS) -> 
     clip_features.main(found, weights, parts, out / "clips.h5", settings=settings)
     audio_features.main(found, weights, parts, out / "audio.h5", settings=settings)
     scenes.main(found, out / "clips.h5", out / "audio.h5", out / "scenes.parquet", settings=settings)
-    merge.main(
+    merge_features.main(
         found, out / "scenes.parquet", unread, out / "clips.h5", out / "audio.h5", out / "films.h5",
         out / "quarantine.parquet", out / "video.json", settings=settings,
     )  # fmt: skip
