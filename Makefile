@@ -22,15 +22,17 @@ demo: $(VENV)/.installed ## run and serve the made-up fashion shop
 status: $(VENV)/.installed ## which stages would run and why, and what is published
 	@tandem status
 
-test: $(VENV)/.installed-test ## install what the tests need and run them
-	@pytest
+# Two processes with a thread each: the tests wait as much as they compute. Tests of a module share its fixtures.
+PROCESSES := --numprocesses 2 --dist loadscope
+
+test: $(VENV)/.installed-test ## install what the tests need and run the quick ones
+	@OMP_NUM_THREADS=1 pytest $(PROCESSES)
 
 slow: $(VENV)/.installed-test ## the tests that take minutes each
 	@pytest -m slow
 
-# Two processes with a thread each: the tests wait as much as they compute. Tests of a module share its fixtures.
 all: $(VENV)/.installed-test ## every test but the endurance ones, in two processes, as CI runs them
-	@OMP_NUM_THREADS=1 pytest -m "not endurance" --numprocesses 2 --dist loadscope
+	@OMP_NUM_THREADS=1 pytest -m "not endurance" $(PROCESSES)
 
 endurance: $(VENV)/.installed-test ## kill a run in every stage, for a quarter of an hour
 	@pytest -m endurance
