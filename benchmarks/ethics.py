@@ -191,7 +191,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ethics", type=Path, default=Path("data/ethics"))
-    parser.add_argument("--model", type=Path, default=Path("data/language/query_model"))
+    parser.add_argument("--model", type=Path, default=Path("data/query_model"))
     parser.add_argument("--shared", type=Path, default=Path("../shared/data"))
     parser.add_argument(
         "--long", type=int, default=400, help="long texts of OpenAI's moderation set, at most"

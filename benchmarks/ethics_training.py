@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="500 landmarks and one draw")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    settings = EthicsSettings.read(EthicsSettings.default_path())
+    settings = EthicsSettings.read_in()
     if options.quick:
         settings = settings.model_copy(update={"landmarks": 500, "draws": 1})
     examples, rows = read_examples(options.sentences), []

@@ -126,7 +126,7 @@ def show(reports: dict[str, dict[str, Any]]) -> None:
 def main(
     model: Annotated[Path, typer.Option(help="Folder of a Sentence-Transformers model")],
     pairs: Annotated[Path, typer.Option(help="Pairs that the stage of that name wrote")] = Path(
-        "data/language/pairs.parquet"
+        "data/text_model/pairs.parquet"
     ),
     steps: int = 20,
     batch: int = 32,

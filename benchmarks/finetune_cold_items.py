@@ -19,10 +19,10 @@ import typer
 from recommender_cold_items import METRICS, describe_books, drawn
 from recommender_data import Split, read_interactions, split
 
+from components.core.arrays import Csr, Floats, Indices
 from components.core.compute import device_name
 from components.core.content_cache import cache_key
 from components.recommender.cold_start import evaluate_hidden_items
-from components.recommender.interaction_matrix import Csr, Floats, Indices
 from components.recommender.metrics import evaluate_users
 from components.recommender.settings import RecommenderSettings
 from components.text_model.adapters import attach_adapters, merge_adapters

@@ -51,7 +51,7 @@ def at_lengths(model: Any, pairs: pd.DataFrame, settings: TextModelSettings) -> 
 def main(
     model: Annotated[Path, typer.Option(help="Folder of a Sentence-Transformers model")],
     pairs: Annotated[Path, typer.Option(help="Pairs that the stage of that name wrote")] = Path(
-        "data/language/pairs.parquet"
+        "data/text_model/pairs.parquet"
     ),
     steps: int = 20,
     dimensions: int = 512,

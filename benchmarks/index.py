@@ -187,7 +187,7 @@ def lines(vectors: Vectors, queries: Vectors, peers: bool, seed: int) -> Iterato
 def main(
     rows: Annotated[int, typer.Option(help="Vectors in the index")] = 100_000,
     queries: Annotated[int, typer.Option(help="Products that are asked for")] = 500,
-    model: Annotated[Path, typer.Option(help="The text model")] = Path("data/language/model"),
+    model: Annotated[Path, typer.Option(help="The text model")] = Path("data/text_model/model"),
     products: Annotated[Path, typer.Option(help="Chorus' products")] = SHARED,
     peers: Annotated[bool, typer.Option(help="Build plain Annoy and usearch too")] = True,
     quick: Annotated[bool, typer.Option(help="10,000 vectors and 100 queries")] = False,

@@ -1,6 +1,6 @@
 """The text model in 8 bits beside itself in float32: vectors, the ethics filter's verdicts, milliseconds.
 
-python benchmarks/query_model.py [--model data/language/model] [--ethics data/ethics] [--json FILE], on one thread; the
+python benchmarks/query_model.py [--model data/text_model/model] [--ethics data/ethics] [--json FILE], on one thread; the
 texts are judged shop queries and XSTest's prompts.
 """
 
@@ -76,7 +76,7 @@ def compare(model: Path, ethics: EthicsFilter, most: int) -> dict[str, Any]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, default=Path("data/language/model"))
+    parser.add_argument("--model", type=Path, default=Path("data/text_model/model"))
     parser.add_argument("--ethics", type=Path, default=Path("data/ethics/filter"))
     parser.add_argument("--most", type=int, default=100, help="texts of a kind")
     parser.add_argument("--json", type=Path)

@@ -23,8 +23,9 @@ from recommender_data import Split, read_interactions, split
 from rich.console import Console
 from rich.table import Table
 
+from components.core.arrays import Csr
 from components.core.ranking_metrics import bootstrap_interval
-from components.recommender.interaction_matrix import Csr, hold_out, rows_with_items
+from components.recommender.interaction_matrix import hold_out, rows_with_items
 from components.recommender.metrics import Score, evaluate_users, factor_scorer, mean_ndcg_100
 from components.recommender.settings import RecommenderSettings
 from components.recommender.sparse_neighbours import find_neighbours

@@ -21,13 +21,13 @@ from recommender_scale import made_up as made_up_interactions
 
 from components.bundle.ranking import Ranker
 from components.bundle.settings import BundleSettings
+from components.core.arrays import Csr
 from components.core.linear_algebra import unit_rows
 from components.index.annoy_index import AnnoyVectors
 from components.index.build_index import write_index
 from components.index.live_index import LiveIndex
 from components.index.settings import IndexSettings
 from components.recommender.factors import ItemFactors
-from components.recommender.interaction_matrix import Csr
 from components.recommender.session_recommender import recommend_items
 
 NEIGHBOURS, HISTORY, TRIALS, TOP_K = 50, 30, 100, 10

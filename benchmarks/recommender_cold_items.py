@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from recommender_data import SHARED, read_interactions, split
 
 from components.catalogue.held_out import COLD_SHARE
+from components.core.arrays import Floats
 from components.recommender.cold_start import evaluate_hidden_items
-from components.recommender.interaction_matrix import Floats
 from components.recommender.settings import RecommenderSettings
 from components.text_model.encoder import TextEncoder
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from components.recommender.interaction_matrix import Csr, Indices, InteractionMatrix, build_matrix
+from components.core.arrays import Csr, Indices
+from components.recommender.interaction_matrix import InteractionMatrix, build_matrix
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 MIN_HISTORY, SHARE, SPLIT_SEED = 5, 0.1, 42

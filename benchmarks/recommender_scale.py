@@ -19,10 +19,11 @@ import torch
 import typer
 
 from components.catalogue.tables import read_interaction_batches
+from components.core.arrays import Csr, Floats
 from components.core.compute import device_name
 from components.recommender.elsa import compute_loss, to_batch
 from components.recommender.factors import ItemFactors
-from components.recommender.interaction_matrix import Csr, Floats, build_matrix_from_parts
+from components.recommender.interaction_matrix import build_matrix_from_parts
 from components.recommender.settings import RecommenderSettings
 from components.recommender.train import fit, start_from
 

@@ -11,7 +11,7 @@ import numpy as np
 import typer
 from recommender_data import read_interactions, split
 
-from components.recommender.interaction_matrix import Csr
+from components.core.arrays import Csr
 from components.recommender.settings import RecommenderSettings
 from components.recommender.train import fit, start_from
 

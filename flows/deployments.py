@@ -16,7 +16,6 @@ from pydantic import TypeAdapter
 from components.catalogue.settings import CatalogueSettings
 from components.core.errors import TandemError
 from flows.run.nightly import nightly
-from flows.run.workspace import CATALOGUE
 
 FILE = Path("prefect.yaml")
 EVENT, RESOURCE = "tandem.inbox.changed", "tandem.inbox"  # a trigger in prefect.yaml names both
@@ -35,7 +34,7 @@ def serve_deployments(root: Path, poll_seconds: float) -> None:
             "Schedules need a Prefect server that stays. Start one with `prefect server start --background`, name it "
             "with `export PREFECT_API_URL=http://127.0.0.1:4200/api`, then run again."
         )
-    inbox = root / CatalogueSettings.read(root / CATALOGUE).folder
+    inbox = root / CatalogueSettings.read_in(root).folder
     threading.Thread(target=watch_inbox, args=(inbox, poll_seconds), daemon=True).start()
     serve(*read_deployments(root / FILE))
 

@@ -12,13 +12,10 @@ from components.catalogue.change_feed import CHANGES_FOLDER
 from components.catalogue.settings import CatalogueSettings
 from components.serving.settings import ServingSettings
 from flows.promote.registry import Registry, RegistryError
-from flows.run.workspace import CATALOGUE
 from flows.settings import NightlySettings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-
-SETTINGS, NIGHTLY = Path("conf/serving.yaml"), Path("conf/nightly.yaml")
 
 
 def find_champion(root: Path) -> tuple[str, Callable[[], Path]]:
@@ -26,7 +23,7 @@ def find_champion(root: Path) -> tuple[str, Callable[[], Path]]:
 
     Raises RegistryError if there is none yet or the registry does not answer.
     """
-    registry = Registry(NightlySettings.read(root / NIGHTLY).registered_model, root)
+    registry = Registry(NightlySettings.read_in(root).registered_model, root)
     version = registry.get_champion()
     if version is None:
         raise RegistryError(f"{registry.name} has no champion yet. Make one with: tandem run")
@@ -38,14 +35,14 @@ def connect_database() -> Engine:
     """Open the service's database and bring its tables up to date."""
     from components.serving.storage.database import open_database
 
-    return open_database(ServingSettings.read(SETTINGS).change_log)
+    return open_database(ServingSettings.read_in().change_log)
 
 
 def export_recorded_changes(root: Path) -> None:
     """Export the changes that the service recorded to where the stage catalogue reads them, if there is a service."""
-    if not (root / SETTINGS).is_file():
+    if not (root / ServingSettings.default_path()).is_file():
         return
-    address = ServingSettings.read(root / SETTINGS).change_log
+    address = ServingSettings.read_in(root).change_log
     url = make_url(address)
     if url.get_backend_name() == "sqlite":
         file = root / (url.database or "")
@@ -57,7 +54,7 @@ def export_recorded_changes(root: Path) -> None:
     from components.serving.storage.change_log import ChangeLog
     from components.serving.storage.database import open_database
 
-    inbox = CatalogueSettings.read(root / CATALOGUE).folder
+    inbox = CatalogueSettings.read_in(root).folder
     engine = open_database(address)
     export_changes(ChangeLog(engine), root / inbox / CHANGES_FOLDER)
     engine.dispose()
@@ -90,7 +87,7 @@ def create_service() -> "FastAPI":
     from components.serving.app import create_app
 
     version, fetch = find_champion(Path())
-    settings = ServingSettings.read(SETTINGS)
+    settings = ServingSettings.read_in()
     return create_app(
         Bundle.load(fetch()), settings, version=version, find_champion=lambda: find_champion(Path())
     )

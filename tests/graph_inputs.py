@@ -7,64 +7,34 @@ from typing import Any
 
 import yaml
 
+from components.core.content_hash import imported_sources
+
 ROOT = Path(__file__).parents[1]
-# They decide how and where a stage runs, not what it makes
-RUNNING = {
-    f"components/core/{name}.py"
-    for name in (
-        "atomic_write", "cluster", "compute", "content_cache", "content_hash", "distributed", "errors", "settings",
-        "stage", "tracking", "transient_errors",
-    )
-}  # fmt: skip
 GRAPH: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 
 
-def module_of(stage: str) -> Path:
+def module_of(stage: str) -> str:
+    """The dotted name of the module that a stage's command runs."""
+    return str(GRAPH[stage]["cmd"].split()[2])
+
+
+def source_of(stage: str) -> Path:
     """The source file of a stage's command."""
-    return source_of(GRAPH[stage]["cmd"].split()[2])
-
-
-def source_of(module: str) -> Path:
-    return ROOT / f"{module.replace('.', '/')}.py"
-
-
-@cache
-def imports_of(file: Path) -> frozenset[Path]:
-    """The project's files that a file imports itself, wherever in it, but for imports that only a type checker sees."""
-    tree = ast.parse(file.read_text())
-    unseen = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and id(node) not in unseen:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            found |= {source_of(name) for name in names if name.startswith("components.")}
-    return frozenset(file for file in found if file.is_file())
+    return ROOT / f"{module_of(stage).replace('.', '/')}.py"
 
 
 def modules_read_by(stage: str) -> set[str]:
     """Paths of the modules that decide what a stage makes, relative to the project."""
-    found, waiting = {module_of(stage)}, [module_of(stage)]
-    while waiting:
-        new = {
-            file for file in imports_of(waiting.pop()) if str(file.relative_to(ROOT)) not in RUNNING
-        } - found
-        found |= new
-        waiting += new
-    return {str(file.relative_to(ROOT)) for file in found}
+    return {str(file.relative_to(ROOT)) for file in imported_sources(module_of(stage))}
 
 
 def settings_read_by(stage: str) -> dict[str, set[str]]:
     """Keys of settings that a stage's modules read, by the settings file; the seed is read by every stage."""
     used: dict[str, set[str]] = {}
-    for name in modules_read_by(stage) - RUNNING:
+    for name in modules_read_by(stage):
         for settings, keys in settings_used_in(ROOT / name).items():
             used.setdefault(settings, set()).update(keys)
-    own, *others = settings_classes(module_of(stage))
+    own, *others = settings_classes(source_of(stage))
     read = {conf_file_of(own): {"seed"} | used.get(own, set())}
     return read | {conf_file_of(other): used.get(other, set()) for other in others}
 

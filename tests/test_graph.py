@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.graph_inputs import GRAPH, ROOT, RUNNING, modules_read_by, settings_read_by
+from components.core.content_hash import RUNNING
+from tests.graph_inputs import GRAPH, ROOT, modules_read_by, settings_read_by
 
 QUERY_PARSING = "components/query_model/prices.py"
 
@@ -53,7 +54,7 @@ def test_every_watched_setting_stands_in_its_file(stage: str) -> None:
 
 
 def test_modules_that_only_run_stages_exist() -> None:
-    assert all((ROOT / name).is_file() for name in RUNNING)
+    assert all(file.is_file() for file in RUNNING)
 
 
 @pytest.fixture(scope="module")

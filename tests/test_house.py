@@ -7,10 +7,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
-import yaml
 
-ROOT = Path(__file__).parent.parent
-GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+from tests.graph_inputs import GRAPH, ROOT
+
 KEPT = ".tandem/parts/"  # what a stage may find from earlier runs: results are the same without it
 PATH = re.compile(r"""(?<![\w/.$\{-])(?:data|examples)/[\w./-]+""")
 

@@ -43,6 +43,10 @@ class Ranking:
         parts = {name: part[positions] for name, part in self.parts.items()}
         return Ranking(self.rows[positions], self.scores[positions], parts)
 
+    def explain_score(self, position: int) -> dict[str, float]:
+        """Return the parts of the score at a position, rounded to four digits."""
+        return {name: round(float(part[position]), 4) for name, part in self.parts.items()}
+
     def sort_by(self, sort: Sort, items: ItemStore) -> "Ranking":
         """Sort by price or year, equal ones by rank; items without a price or year come last."""
         if sort == "relevance":

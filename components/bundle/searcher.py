@@ -186,7 +186,6 @@ class Searcher:
         hits = []
         for position, (item, why) in enumerate(zip(items, reasons(items, shown), strict=True)):
             year = {"year": [str(item["year"])]} if item["year"] else {}
-            parts = {name: round(float(part[position]), 4) for name, part in shown.parts.items()}
             hit = Hit(
                 item_id=item["item_id"],
                 title=item["title"],
@@ -199,7 +198,7 @@ class Searcher:
                 attributes=item["attributes"] | year,
                 score=round(float(shown.scores[position]), 4),
                 why=why,
-                explain=parts if explain else None,
+                explain=shown.explain_score(position) if explain else None,
             )
             hits.append(hit)
         return hits

@@ -17,18 +17,15 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from components.bundle.settings import BundleSettings
+from components.catalogue.held_out import read_users
 from components.catalogue.settings import DEFAULTS, CatalogueSettings
 from components.catalogue.tables import read_items
+from components.core.arrays import Csr
 from components.core.linear_algebra import unit_rows
 from components.core.ranking_metrics import bootstrap_interval, ndcg
 from components.core.stage import Counts, Input, Output, stage
 from components.recommender.factors import ItemFactors
-from components.recommender.interaction_matrix import (
-    Csr,
-    hold_out,
-    read_interaction_matrix,
-    rows_with_items,
-)
+from components.recommender.interaction_matrix import hold_out, read_interaction_matrix, rows_with_items
 from components.search.bm25 import BM25Index, fuse_scores
 from components.search.item_text import matched_texts, read_attributes
 from components.text_model.encoder import TextEncoder
@@ -154,7 +151,6 @@ def main(
     items = read_items(catalogue)
     factors = ItemFactors.load(item_factors)
     popularity = factors.relative_popularity
-    split_users = pd.read_parquet(split)
     matrix = read_interaction_matrix(catalogue, catalogue_settings.minimum_rating)
     scorer = WeightedScorer(
         items,
@@ -166,8 +162,7 @@ def main(
     )
     queries = {}
     for part in ("validation", "test"):
-        user_ids = split_users.loc[split_users["part"] == part, "user_id"].astype(str)
-        users = matrix.select_users(user_ids.tolist())
+        users = matrix.select_users(read_users(split, part))
         queries[part] = scorer.score_queries(users, settings, part)
     chosen = choose_weights(queries["validation"], popularity, settings)
     report: dict[str, float] = {

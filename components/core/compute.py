@@ -56,9 +56,8 @@ class ComputeSettings(Conf):
         return self.kind == "cluster"
 
 
-LAPTOP = (
-    ComputeSettings()
-)  # for stages that are called as functions; equal to the committed conf/compute.yaml
+# For stages that are called as functions; equal to the committed conf/compute.yaml
+LAPTOP = ComputeSettings()
 
 
 def device_name() -> str:

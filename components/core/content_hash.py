@@ -7,6 +7,14 @@ from functools import cache
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
+# Modules of `components.core` that decide how and where a stage runs, not what it makes
+RUNNING = frozenset(
+    PROJECT / f"components/core/{name}.py"
+    for name in (
+        "atomic_write", "cluster", "compute", "content_cache", "content_hash", "distributed", "errors", "settings",
+        "stage", "tracking", "transient_errors",
+    )
+)  # fmt: skip
 
 
 def hash_file(file: Path) -> str:
@@ -36,9 +44,15 @@ def hash_modules(*modules: str) -> str:
 
 
 def hash_imports(*modules: str) -> str:
-    """Return a SHA-256 over the source of modules and of all modules of the components that they import.
+    """Return a SHA-256 over the source of modules and of what they import, as `imported_sources` finds it."""
+    return hash_paths(imported_sources(*modules))
 
-    `components.core` is left out: a change of a progress bar or of an error message there keeps the cached results.
+
+def imported_sources(*modules: str) -> set[Path]:
+    """Return the source files of modules and of all modules of the components that they import.
+
+    `RUNNING` is left out: a change of a progress bar or of an error message there keeps the cached results. So is an
+    import that only a type checker sees.
     """
     sources = set(map(_source_path, modules))
     waiting = [*sources]
@@ -46,18 +60,23 @@ def hash_imports(*modules: str) -> str:
         new = _direct_imports(waiting.pop()) - sources
         sources |= new
         waiting += new
-    return hash_paths(sources)
+    return sources
 
 
 @cache
 def _direct_imports(file: Path) -> frozenset[Path]:
     sources: set[Path] = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    waiting: list[ast.AST] = [ast.parse(file.read_text())]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        waiting.extend(ast.iter_child_nodes(node))
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("components."):
             # `from package import name` takes a module, or something that the package's file defines
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
             sources.update(filter(Path.is_file, map(_source_path, names)))
-    return frozenset(source for source in sources if source.parent.name != "core")
+    return frozenset(sources - RUNNING)
 
 
 def _source_path(module: str) -> Path:

@@ -27,6 +27,11 @@ class Conf(BaseModel):
         return CONF / cls.conf_file
 
     @classmethod
+    def read_in(cls, root: Path = Path()) -> Self:
+        """Read and check the settings file of a project, as `read` does."""
+        return cls.read(root / cls.default_path())
+
+    @classmethod
     def read(cls, path: Path) -> Self:
         """Read and check a settings file.
 

@@ -101,7 +101,7 @@ class Stage(Generic[P]):
         started = time.monotonic()
         try:
             settings = self.settings.read(conf)
-            others = {name: kind.read(kind.default_path()) for name, kind in self.others.items()}
+            others = {name: kind.read_in() for name, kind in self.others.items()}
             counts = self(**paths, **others, settings=settings)  # type: ignore[call-arg, arg-type]
         except TandemError as error:
             typer.secho(str(error), err=True, fg="red")

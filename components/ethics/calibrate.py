@@ -23,7 +23,7 @@ from components.ethics.settings import EthicsSettings
 from components.ethics.text_variants import canonicalize_text, decode_disguise
 from components.ethics.thresholds import BlockLimit, HeldOutScores, upper_bound
 from components.ethics.tradeoff_curve import draw_curve, log_curve, measure_tradeoff
-from components.text_model.encoder import Vectors
+from components.query_model.onnx_encoder import Vectors
 
 BANNED, TITLE, PAST_QUERY, OTHER_LANGUAGE = "banned", "title", "past query", "other language"
 HARMLESS_KINDS = (*NATURAL_KINDS, TITLE, PAST_QUERY, SHARP, LOOK_ALIKE, OTHER_LANGUAGE)

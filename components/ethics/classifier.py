@@ -17,7 +17,7 @@ from scipy.linalg import solve
 from tqdm import tqdm
 
 from components.ethics.settings import EthicsSettings
-from components.text_model.encoder import Vectors
+from components.query_model.onnx_encoder import Vectors
 
 BLOCK_ROWS = 2048  # vectors whose kernel features are in memory at once
 MAX_SEVERITY = 3

@@ -12,8 +12,7 @@ from components.ethics.disguise_spelling import DisguiseSpelling
 from components.ethics.language_detection import is_in_languages
 from components.ethics.settings import EthicsError
 from components.ethics.text_variants import canonicalize_text, decode_disguise
-from components.query_model.onnx_encoder import OnnxEncoder
-from components.text_model.encoder import Vectors
+from components.query_model.onnx_encoder import OnnxEncoder, Vectors
 
 LOG = logging.getLogger(__name__)
 FILTER = "filter.json"

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from components.ethics.settings import EthicsError
-from components.text_model.encoder import Vectors
+from components.query_model.onnx_encoder import Vectors
 
 SENTENCES, VECTORS = "sentences.parquet", "vectors.npy"
 

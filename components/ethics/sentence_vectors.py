@@ -13,8 +13,7 @@ from tqdm import tqdm
 from components.core.content_cache import cache_folder, cache_key, torch_runtime
 from components.core.content_hash import hash_imports, hash_paths
 from components.core.vector_cache import VectorCache
-from components.query_model.onnx_encoder import OnnxEncoder
-from components.text_model.encoder import Vectors
+from components.query_model.onnx_encoder import OnnxEncoder, Vectors
 
 BATCH_SIZE = 256  # texts between two writes: an interrupted run loses no more, and the bar moves
 SEPARATOR = "\0"  # between a text and the number of its span: lists hold no control character

@@ -21,9 +21,8 @@ Rows = NDArray[np.int64]
 Scores = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 FORMAT = 3  # raise it when the files change, so that an older index is refused and not misread
-HEADER_WORDS = (
-    4  # float32-sized words before the vector of a Euclidean node: descendants, offset, two children
-)
+# Words of four bytes before the vector of a Euclidean node: descendants, offset, two children
+HEADER_WORDS = 4
 BLOCK_ROWS = 256  # of 512 float32 numbers are half a megabyte, which fits a core's cache
 
 

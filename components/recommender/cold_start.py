@@ -11,18 +11,13 @@ from numpy.typing import NDArray
 from components.catalogue.held_out import COLD_SHARE, hidden_items, read_users
 from components.catalogue.settings import DEFAULTS, CatalogueSettings
 from components.catalogue.tables import read_items
+from components.core.arrays import Csr, Floats
 from components.core.compute import LAPTOP, ComputeSettings
 from components.core.linear_algebra import principal_directions, unit_rows
 from components.core.stage import Counts, Input, Output, stage
 from components.recommender.content_regression import ContentRegression
 from components.recommender.factors import ItemFactors
-from components.recommender.interaction_matrix import (
-    Csr,
-    Floats,
-    hold_out,
-    read_interaction_matrix,
-    rows_with_items,
-)
+from components.recommender.interaction_matrix import hold_out, read_interaction_matrix, rows_with_items
 from components.recommender.metrics import (
     Score,
     evaluate_users,

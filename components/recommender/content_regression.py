@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from components.core.arrays import Floats
 from components.core.linear_algebra import unit_rows
-from components.recommender.interaction_matrix import Floats
 
 
 @dataclass(frozen=True)

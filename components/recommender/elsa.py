@@ -20,7 +20,7 @@ from torch import distributed
 from torch.nn.functional import embedding_bag
 from torch.utils.data import IterableDataset
 
-from components.recommender.interaction_matrix import Csr, Floats
+from components.core.arrays import Csr, Floats
 from components.recommender.settings import RecommenderError
 
 EPSILON = 1e-12  # keeps an item without weight, and a prediction of zeros, from dividing by zero

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from components.catalogue.held_out import read_users
 from components.catalogue.settings import DEFAULTS, CatalogueSettings
+from components.core.arrays import Csr
 from components.core.ranking_metrics import bootstrap_interval
 from components.core.stage import Counts, Input, Output, stage
 from components.recommender.factors import ItemFactors
 from components.recommender.interaction_matrix import (
-    Csr,
     InteractionMatrix,
     hold_out,
     hold_out_last,

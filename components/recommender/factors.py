@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
+from components.core.arrays import Csr, Floats, Indices
 from components.recommender.content_regression import ContentRegression
-from components.recommender.interaction_matrix import Csr, Floats, Indices
 from components.recommender.settings import RecommenderError
 
 CSR_ARRAYS = ("data", "indices", "indptr")

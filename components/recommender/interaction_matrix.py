@@ -8,14 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import sparse
 
 from components.catalogue.implicit_feedback import select_positives
 from components.catalogue.tables import read_interaction_batches, read_items
+from components.core.arrays import Csr, Indices
 
-Csr = sparse.csr_matrix
-Indices = NDArray[np.int64]
-Floats = NDArray[np.float32]
 # 20 bytes an entry: a table of 105 million rows has to fit into memory
 ENTRY = np.dtype([("user", np.int32), ("item", np.int32), ("weight", np.float32), ("seconds", np.int64)])
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from components.core.arrays import Csr, Indices
 from components.core.ranking_metrics import ndcg, recall
-from components.recommender.interaction_matrix import Csr, Indices
 
 Floats = NDArray[np.floating[Any]]
 Score = Callable[[Csr], Floats]

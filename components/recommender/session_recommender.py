@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from components.core.arrays import Floats
 from components.recommender.factors import ItemFactors
-from components.recommender.interaction_matrix import Floats
 from components.recommender.metrics import top_columns
 from components.recommender.settings import RecommenderError
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from tqdm import tqdm
 
-from components.recommender.interaction_matrix import Csr
+from components.core.arrays import Csr
 
 
 def find_neighbours(users: Csr, count: int, block: int) -> Csr:

@@ -20,18 +20,13 @@ from tqdm import tqdm
 
 from components.catalogue.held_out import read_users
 from components.catalogue.settings import DEFAULTS, CatalogueSettings
+from components.core.arrays import Csr, Floats
 from components.core.compute import LAPTOP, ComputeSettings
 from components.core.distributed import count_machines, count_processes, run_distributed
 from components.core.stage import Counts, Input, Output, stage
 from components.recommender.elsa import Elsa, UserBatches
 from components.recommender.factors import ItemFactors
-from components.recommender.interaction_matrix import (
-    Csr,
-    Floats,
-    hold_out,
-    read_interaction_matrix,
-    rows_with_items,
-)
+from components.recommender.interaction_matrix import hold_out, read_interaction_matrix, rows_with_items
 from components.recommender.metrics import factor_scorer, mean_ndcg_100
 from components.recommender.settings import RecommenderSettings
 from components.recommender.sparse_neighbours import fit_neighbours

@@ -7,10 +7,9 @@ from rich.console import Console
 from flows.settings import NightlySettings
 
 ROOT = Path()
-SETTINGS = Path("conf/nightly.yaml")
 console = Console(highlight=False)  # its numbers and paths stay uncoloured: colours mean passed or failed
 
 
 def read_settings() -> NightlySettings:
     """Return the settings of the nightly run in this folder."""
-    return NightlySettings.read(ROOT / SETTINGS)
+    return NightlySettings.read_in(ROOT)

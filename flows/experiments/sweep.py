@@ -34,7 +34,6 @@ from flows.run.graph import read_graph
 from flows.run.run_lock import lock_folder, mark_environment
 from flows.settings import ChoiceParameter, SweepSettings, SweepSpace
 
-SETTINGS = Path("conf/sweep.yaml")
 STUDIES = Path(".tandem/sweeps.db")
 POLL_SECONDS = 0.5
 MAX_LINES_SHOWN = 15
@@ -84,16 +83,18 @@ def sweep_stage(root: Path, stage: str, trials: int | None = None) -> Sweep:
     Raises SweepError if conf/sweep.yaml has no such stage, its inputs are not up to date, or every trial fails;
     RunError if another run is active in the folder.
     """
-    settings = SweepSettings.read(root / SETTINGS)
+    settings = SweepSettings.read_in(root)
     if stage not in settings.stages:
         known = ", ".join(settings.stages) or "none"
-        raise SweepError(f"{SETTINGS} has no search for {stage} (there are: {known}). Write one there.")
+        raise SweepError(
+            f"{SweepSettings.default_path()} has no search for {stage} (there are: {known}). Write one there."
+        )
     use_tracking(root)
     search, command = settings.stages[stage], read_command(root, stage)
     now = yaml.safe_load((root / command.settings).read_text())
     if unknown := sorted(search.space.keys() - now.keys()):
         raise SweepError(
-            f"{SETTINGS}, {stage}: {command.settings} has no {', '.join(unknown)}. Correct the name."
+            f"{SweepSettings.default_path()}, {stage}: {command.settings} has no {', '.join(unknown)}. Correct the name."
         )
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
     study = _open_study(root, stage, search=search, command=command, seed=settings.seed, now=now)
@@ -232,7 +233,7 @@ class SweepTrial:
             logged = ", ".join(sorted(run.data.metrics)) or "none"
             raise SweepError(
                 f"The run of {self.stage} logs no metric {self.search.metric} (it logs: {logged}). "
-                f"Name one of them in {SETTINGS}."
+                f"Name one of them in {SweepSettings.default_path()}."
             )
         return float(max(values) if self.search.better == "higher" else min(values))
 

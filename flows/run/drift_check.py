@@ -15,7 +15,6 @@ from components.core.atomic_write import write_atomically
 from components.core.errors import TandemError
 from flows.promote.registry import Registry
 from flows.run.graph import StageNode
-from flows.run.workspace import CATALOGUE
 
 STAGE = "catalogue"
 ACCEPTED = Path(".tandem/accepted-feed.json")
@@ -32,7 +31,7 @@ def check_feed(root: Path, graph: Sequence[StageNode], registry: Registry) -> li
         _restore_accepted(accepted, registry)
     reference = json.loads(accepted.read_text()) if accepted.is_file() else None
     profile = _read_profile(root, graph)
-    findings = check_drift(profile, reference, CatalogueSettings.read(root / CATALOGUE).drift)
+    findings = check_drift(profile, reference, CatalogueSettings.read_in(root).drift)
     # Before the error is raised: a feed that is refused is the one whose figures are looked at.
     rows = [*map(asdict, findings)]
     create_table_artifact(rows, key="feed", description="The feed beside the last accepted one")

@@ -94,9 +94,8 @@ def _read_node(stage: Any, needed: Iterable[Any], changes: list[object]) -> Stag
 
 
 def _read_plot(out: Any) -> StagePlot:
-    shown = (
-        out.plot if isinstance(out.plot, dict) else {}
-    )  # `true` if dvc.yaml says no more than that it is a plot
+    # `true` if dvc.yaml says no more than that it is a plot
+    shown = out.plot if isinstance(out.plot, dict) else {}
     bars = str(shown.get("template", "")).startswith("bar_horizontal")
     x, y, title = shown.get("x", ""), shown.get("y", ""), shown.get("title", "")
     return StagePlot(str(out.def_path), x, y=y, title=title, bars=bars)

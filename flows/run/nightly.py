@@ -34,7 +34,6 @@ from flows.run.run_lock import WORK, RunError, lock_folder
 from flows.serve import export_recorded_changes
 from flows.settings import NightlySettings
 
-SETTINGS = Path("conf/nightly.yaml")
 Names = Annotated[
     list[str], Field(description="Names of stages or of packages, such as encode or recommender")
 ]
@@ -84,7 +83,7 @@ class NightlyRun:
 
 def notify_outcome(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Send a notification of a run that published, or did not end well."""
-    settings = NightlySettings.read(Path(flow_run.parameters["root"]) / SETTINGS)
+    settings = NightlySettings.read_in(Path(flow_run.parameters["root"]))
     if not state.is_completed():
         ended = state.type.value.lower()
         send_notification(settings.notify, f"Tandem: {flow_run.name} {ended}", state.message or ended)
@@ -122,7 +121,7 @@ def nightly(
     the feed has drifted too far; the champion stays as it was.
     """
     root = root.resolve()
-    settings = NightlySettings.read(root / SETTINGS)
+    settings = NightlySettings.read_in(root)
     with lock_folder(root, wait_minutes):
         _recover_from_crash(root, settings)
         prepare_tracking(root)

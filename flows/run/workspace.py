@@ -4,9 +4,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from components.catalogue.settings import CatalogueSettings
 from components.core.errors import TandemError
 
-CATALOGUE = Path("conf/catalogue.yaml")
+CATALOGUE = CatalogueSettings.default_path()
 
 
 class WorkspaceError(TandemError):

@@ -17,10 +17,10 @@ import torch
 from ray.cluster_utils import Cluster
 
 from components.catalogue.tables import write_table
+from components.core.arrays import Csr
 from components.core.cluster import ClusterError, map_on_cluster
 from components.core.compute import LAPTOP, ComputeSettings
 from components.recommender.elsa import RecommenderError
-from components.recommender.interaction_matrix import Csr
 from components.recommender.settings import RecommenderSettings
 from components.recommender.train import fit
 from components.text_model import encode

@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 import yaml
 
+from components.core.arrays import Csr
 from components.core.compute import ComputeSettings
 from components.recommender import train
 from components.recommender.elsa import RecommenderError
 from components.recommender.factors import ItemFactors
-from components.recommender.interaction_matrix import Csr
 from components.recommender.settings import RecommenderSettings
 from components.recommender.train import fit
 from tests.machines import torchrun

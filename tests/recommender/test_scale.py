@@ -12,9 +12,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from components.core.arrays import Csr
 from components.core.compute import ComputeSettings
 from components.recommender.elsa import Elsa, compute_loss, to_batch
-from components.recommender.interaction_matrix import Csr
 from components.recommender.metrics import factor_scorer, rank_items
 from components.recommender.settings import RecommenderSettings
 from components.recommender.sparse_neighbours import fit_neighbours
@@ -90,7 +90,7 @@ import json, sys, warnings
 import numpy as np, pytorch_lightning as pl, torch
 from torch.utils.data import DataLoader
 from components.recommender.elsa import Elsa, UserBatches
-from components.recommender.interaction_matrix import Csr
+from components.core.arrays import Csr
 
 class Losses(pl.Callback):
     values = []

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+from components.core.arrays import Csr
 from components.recommender.factors import ItemFactors
-from components.recommender.interaction_matrix import Csr
 from components.recommender.metrics import factor_scorer
 from components.recommender.settings import RecommenderSettings
 from components.recommender.sparse_neighbours import find_neighbours, fit_neighbours
