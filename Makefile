@@ -43,8 +43,9 @@ check: $(VENV)/.installed-test ## lint, format, types, layers, dead code, depend
 fix: $(VENV)/.installed-test ## format, and mend what the linter can mend
 	@ruff check --fix . && ruff format .
 
-clean: ## remove the environment, results, runs and caches; the project's own files stay
-	rm -rf $(VENV) .tandem mlruns mlflow.db data/[!i]* .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache
+clean: ## remove the environment, results, runs and caches; the project's own files and paid answers stay
+	find .tandem -mindepth 1 -maxdepth 1 ! -name enrichment -exec rm -rf {} + 2>/dev/null || true
+	rm -rf $(VENV) mlruns mlflow.db data/[!i]* .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache
 
 $(VENV)/.installed: pyproject.toml constraints.txt install/system.sh
 	@echo "Installing into $(VENV): a few minutes the first time"

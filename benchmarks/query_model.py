@@ -46,10 +46,10 @@ def compare(model: Path, ethics: EthicsFilter, most: int) -> dict[str, Any]:
     """Figures of both."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.process_time()
-        export_model(TextEncoder.load(model), Path(folder) / "query_model")
+        export_model(TextEncoder.load(model, exact=True), Path(folder) / "query_model")
         seconds = time.process_time() - started
         small = OnnxEncoder.load(Path(folder) / "query_model")
-        write_graph(TextEncoder.load(model).model, Path(folder) / "float32.onnx")
+        write_graph(TextEncoder.load(model, exact=True).model, Path(folder) / "float32.onnx")
         whole = OnnxEncoder(open_graph(Path(folder) / "float32.onnx"), small.tokenizer, small.dimensions)
         texts = texts_of(most)
         verdicts = [[ethics.judge_text(text, encoder) for text in texts] for encoder in (whole, small)]

@@ -156,7 +156,7 @@ def query_model_of(folder: Path) -> OnnxEncoder:
     """The model for queries in 8 bits, exported once a checkout."""
     exported = CACHE / f"{folder.name}-query"
     if not exported.is_dir():
-        encoder = TextEncoder.load(folder)
+        encoder = TextEncoder.load(folder, exact=True)
         encoder.model.max_seq_length = TOKENS
         export_model(encoder, exported)
     return OnnxEncoder.load(exported)

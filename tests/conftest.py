@@ -41,7 +41,7 @@ def query_model_folder(small_encoder_folder: Path, tmp_path_factory: pytest.Temp
     from components.text_model.encoder import TextEncoder
 
     folder = tmp_path_factory.mktemp("exported") / "query_model"
-    export_model(TextEncoder.load(small_encoder_folder), folder)
+    export_model(TextEncoder.load(small_encoder_folder, exact=True), folder)
     return folder
 
 

@@ -39,5 +39,10 @@ def run_stage(command: str, folder: Path, small: dict[str, dict[str, Any]]) -> N
     settings = stage.settings.read(ROOT / stage.settings.default_path()).model_copy(
         update=small.get(package, {})
     )
-    own = ("data/", "conf/")
-    stage(*(folder / path if path.startswith(own) else ROOT / path for path in paths), settings=settings)
+    others = {name: kind.read_in(ROOT) for name, kind in stage.others.items()}
+    own = ("data/", "conf/banned", "conf/benign", ".tandem/enrichment")
+    stage(
+        *(folder / path if path.startswith(own) else ROOT / path for path in paths),
+        settings=settings,
+        **others,
+    )

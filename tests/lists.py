@@ -10,6 +10,7 @@ SMALL_ETHICS: dict[str, Any] = {
     "parts": 5,
     "draws": 1,
     "maximum_titles": 500,
+    "maximum_wishes": 100,
     "false_block_rate": 0.006,
     "kind_block_rate": 0.02,
     "sharp_block_rate": 0.05,

@@ -12,8 +12,9 @@ from components.bundle.stores.item_store import ItemStore
 from components.bundle.stores.user_histories import UserHistories
 from components.catalogue.data_profile import PROFILE_FILE
 from components.catalogue.settings import DEFAULTS, CatalogueSettings
-from components.catalogue.tables import read_interaction_batches, read_items, read_shop
+from components.catalogue.tables import read_interaction_batches, read_shop
 from components.core.stage import Counts, Input, Output, stage
+from components.enrichment.enriched_items import read_enriched_items
 from components.query_model.query_words import list_query_words
 from components.query_model.vocabulary import Vocabulary
 from components.search.bm25 import BM25Index
@@ -23,6 +24,7 @@ from components.video.html_report import make_film_previews
 
 REPORTS = (
     "catalogue",
+    "enrichment",
     "video",
     "finetune",
     "export",
@@ -64,9 +66,9 @@ def collect_metrics(folder: Path) -> dict[str, float]:
     return metrics
 
 
-def write_stores(catalogue: Path, bundle: Path, minimum_rating: float) -> int:
+def write_stores(catalogue: Path, descriptions: Path, bundle: Path, minimum_rating: float) -> int:
     """Write what serving reads about a catalogue's items and users; return the number of items."""
-    items = read_items(catalogue)
+    items = read_enriched_items(catalogue, descriptions)
     ItemStore.from_items(items).save(bundle / "items")
     Vocabulary.from_items(items).save(bundle / "vocabulary.json")
     texts = matched_texts(items)
@@ -81,6 +83,7 @@ def write_stores(catalogue: Path, bundle: Path, minimum_rating: float) -> int:
 @stage(BundleSettings)
 def main(
     catalogue: Input,
+    descriptions: Input,
     query_model: Input,
     queries: Input,
     ethics: Input,
@@ -107,7 +110,9 @@ def main(
     }
     for name, source in parts.items():
         link_files(source, bundle / name)
-    n_items = write_stores(catalogue, bundle, catalogue_settings.minimum_rating)
+    n_items = write_stores(
+        catalogue, descriptions, bundle=bundle, minimum_rating=catalogue_settings.minimum_rating
+    )
     write_films(bundle / "films", make_film_previews(films, neighbours))
     n_files, n_bytes = write_manifest(
         bundle,

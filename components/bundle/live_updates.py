@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.bundle.bundle import Bundle
+from components.enrichment.item_facts import item_hash
 from components.search.item_text import item_text, matched_text
 
 Vector = NDArray[np.float32]
@@ -71,6 +72,7 @@ class LiveUpdates:
         """Return the vectors of items' texts, in their order."""
         vectors: dict[int, Vector] = {}
         missing: list[int] = []
+        items = [*map(self._with_description, items)]
         for position, item in enumerate(items):
             known = self._known_vector(item)
             if known is None:
@@ -81,6 +83,12 @@ class LiveUpdates:
         encoded = self.bundle.encoder.encode([item_text(items[position]) for position in missing])
         vectors.update(zip(missing, encoded, strict=True))
         return [vectors[position] for position in range(len(items))]
+
+    def _with_description(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an item with the description that its bundle has of it, if the catalogue still says the same of it."""
+        items = self.bundle.items
+        row = items.row_of(item["item_id"])
+        return keep_description(item, None if row is None else items.rows_as_put(np.array([row]))[0])
 
     def _known_vector(self, item: Mapping[str, Any]) -> Vector | None:
         """Return the present vector of an item whose text has not changed."""
@@ -93,7 +101,7 @@ class LiveUpdates:
 
     def _put_item(self, item: Mapping[str, Any], vector: Vector) -> None:
         """Put an item into the stores and indexes; trained factors and popularity stay."""
-        bundle = self.bundle
+        bundle, item = self.bundle, self._with_description(item)
         # asked before the put, which overwrites the text to compare with
         has_same_text = self._known_vector(item) is not None
         is_new = bundle.items.find_row(item["item_id"]) is None
@@ -115,3 +123,9 @@ class LiveUpdates:
         if content is None:
             return np.zeros(self.bundle.factor_index.dimensions, np.float32)
         return self.bundle.cold_length * content(vector[None])[0]
+
+
+def keep_description(item: Mapping[str, Any], known: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return an item with the description that it had, None where the catalogue now says other things of it."""
+    same = known is not None and item_hash(item) == item_hash(known)
+    return {**item, "description": known.get("description") if known is not None and same else None}

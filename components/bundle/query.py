@@ -65,7 +65,11 @@ class ParsedQuery:
 
 @dataclass(frozen=True)
 class Hit:
-    """One item of an answer with the reason for it; explain: the parts of its score, where the query wants them."""
+    """One item of an answer with the reason for it.
+
+    summary: what a language model, `described_by`, wrote of it. explain: the parts of its score, where the query wants
+    them.
+    """
 
     item_id: str
     title: str
@@ -78,6 +82,8 @@ class Hit:
     attributes: dict[str, list[str]]
     score: float
     why: str
+    summary: str | None = None
+    described_by: str | None = None
     explain: dict[str, float] | None = None
 
 

@@ -18,6 +18,7 @@ from components.bundle.stores.item_store import facets_of
 from components.ethics.filter import HarmVerdict
 from components.query_model.parser import QueryMeaning, parse_text
 from components.query_model.vocabulary import Vocabulary
+from components.search.item_text import read_description
 from components.search.spelling import correct_spelling
 
 Rows = NDArray[np.int64]
@@ -186,6 +187,7 @@ class Searcher:
         hits = []
         for position, (item, why) in enumerate(zip(items, reasons(items, shown), strict=True)):
             year = {"year": [str(item["year"])]} if item["year"] else {}
+            description = read_description(item)
             hit = Hit(
                 item_id=item["item_id"],
                 title=item["title"],
@@ -198,6 +200,8 @@ class Searcher:
                 attributes=item["attributes"] | year,
                 score=round(float(shown.scores[position]), 4),
                 why=why,
+                summary=description.get("summary"),
+                described_by=description.get("model"),
                 explain=shown.explain_score(position) if explain else None,
             )
             hits.append(hit)

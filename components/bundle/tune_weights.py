@@ -19,11 +19,11 @@ from tqdm import tqdm
 from components.bundle.settings import BundleSettings
 from components.catalogue.held_out import read_users
 from components.catalogue.settings import DEFAULTS, CatalogueSettings
-from components.catalogue.tables import read_items
 from components.core.arrays import Csr
 from components.core.linear_algebra import unit_rows
 from components.core.ranking_metrics import bootstrap_interval, ndcg
 from components.core.stage import Counts, Input, Output, stage
+from components.enrichment.enriched_items import read_enriched_items
 from components.recommender.factors import ItemFactors
 from components.recommender.interaction_matrix import hold_out, read_interaction_matrix, rows_with_items
 from components.search.bm25 import BM25Index, fuse_scores
@@ -138,6 +138,7 @@ def summarise_ndcg(name: str, values: list[float], settings: BundleSettings) -> 
 @stage(BundleSettings)
 def main(
     catalogue: Input,
+    descriptions: Input,
     split: Input,
     model: Input,
     item_vectors: Input,
@@ -148,7 +149,7 @@ def main(
     catalogue_settings: CatalogueSettings = DEFAULTS,
 ) -> Counts:
     """Choose the weights on validation users, and measure them on test users beside the text score alone."""
-    items = read_items(catalogue)
+    items = read_enriched_items(catalogue, descriptions)
     factors = ItemFactors.load(item_factors)
     popularity = factors.relative_popularity
     matrix = read_interaction_matrix(catalogue, catalogue_settings.minimum_rating)

@@ -18,7 +18,10 @@ from components.catalogue.tables import TABLES, CatalogueError
 TABLE_SUFFIXES = (".parquet", ".csv", ".jsonl")
 VIDEO_SUFFIXES = {".mp4", ".mkv", ".mov", ".webm", ".avi"}
 TABLE_NAMES = ("items", "interactions", "queries", "judgements", "videos")
-SHOP = {"name": "", "description": "", "currency": None, "made_up": False, "licence": "", "source": ""}
+# kind: of the things on offer, by which a language model is asked about them (conf/enrichment)
+SHOP = {
+    "name": "", "kind": "anything", "description": "", "currency": None, "made_up": False, "licence": "", "source": "",
+}  # fmt: skip
 
 
 def read_folder(folder: Path, decimal: str) -> RawCatalogue:

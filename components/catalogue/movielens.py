@@ -16,6 +16,7 @@ from components.catalogue.tables import CatalogueError
 
 SHOP = {
     "name": "MovieLens films",
+    "kind": "films",
     "description": "1,682 films rated by 943 people (MovieLens-100K), and three clips that nobody has rated yet.",
     "currency": None,
     "made_up": False,

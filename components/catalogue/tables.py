@@ -110,6 +110,6 @@ def read_videos(folder: Path) -> pd.DataFrame:
 
 
 def read_shop(folder: Path) -> dict[str, Any]:
-    """Read the catalogue's name, description, currency, licence and source, and whether it is made up."""
+    """Read the catalogue's name, kind, description, currency, licence and source, and whether it is made up."""
     shop: dict[str, Any] = json.loads((folder / "shop.json").read_text())
     return shop

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.core.atomic_write import atomic_path
-from components.core.compute import device_name
+from components.core.compute import device_name, multiplies_bfloat16
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -36,6 +36,7 @@ def torch_runtime() -> dict[str, str]:
         # Threads and vector instructions decide the order in which floats are added, and so the last bits
         "processor": f"{torch.get_num_threads()} {torch.backends.cpu.get_cpu_capability()}",
         "device": device_name(),
+        "bfloat16": str(multiplies_bfloat16()),
     }
 
 

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from components.catalogue.tables import read_items
 from components.core.stage import Counts, Input, Output, stage
+from components.enrichment.enriched_items import read_enriched_items
 from components.ethics.classifier import ClassifierTrainer, TrainingExamples, kernel_features, split_rows
 from components.ethics.disguise_spelling import DisguiseSpelling
 from components.ethics.filter import EXAMPLES, EthicsFilter
 from components.ethics.known_sentences import KnownSentences
 from components.ethics.language_detection import check_languages, is_in_languages
-from components.ethics.past_queries import agrees_with_banned, sample_past_queries
+from components.ethics.past_queries import agrees_with_banned, sample_queries
 from components.ethics.sentence_lists import LOOK_ALIKE, NATURAL_KINDS, SHARP, SentenceLists, read_lists
 from components.ethics.sentence_vectors import SentenceVectors, SpanVectors
 from components.ethics.settings import EthicsSettings
@@ -272,9 +272,9 @@ def _report_figures(
     }
 
 
-def sample_titles(catalogue: Input, settings: EthicsSettings) -> list[str]:
-    """Return titles of the catalogue, which count as harmless queries."""
-    titles = read_items(catalogue)["title"].drop_duplicates()
+def sample_titles(items: pd.DataFrame, settings: EthicsSettings) -> list[str]:
+    """Return titles of items, which count as harmless queries."""
+    titles = items["title"].drop_duplicates()
     return titles.sample(min(settings.maximum_titles, len(titles)), random_state=settings.seed).tolist()
 
 
@@ -290,6 +290,7 @@ def main(
     banned: Input,
     benign: Input,
     catalogue: Input,
+    descriptions: Input,
     query_model: Input,
     ethics: Output,
     sentences: Output,
@@ -300,7 +301,8 @@ def main(
     """Train and calibrate the filter, and report for each kind of text what held-out thresholds do on it."""
     lists = read_lists(banned, benign)
     store = SentenceVectors(ethics, query_model, settings.window_tokens)
-    titles, past = sample_titles(catalogue, settings), sample_past_queries(catalogue, settings)
+    items = read_enriched_items(catalogue, descriptions)
+    titles, past = sample_titles(items, settings), sample_queries(catalogue, items, settings)
     calibration = calibrate_filter(lists, titles, past=past, store=store, settings=settings)
     calibration.filter.save(ethics)
     write_examples(calibration.texts, ethics / EXAMPLES, settings.seed)

@@ -1,25 +1,12 @@
-"""Detection whether a text is in a language that the encoder knows, by letters and words (langid; Lui and Baldwin, 2012)."""
+"""Detection whether a text is in a language that the encoder knows."""
 
 from collections.abc import Sequence
-from functools import cache
 
-# numpy alone, 4 MB, and better on short texts than fastText's small model; lingua takes 6 ms a text and 96 MB
-from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
+from components.core.language_detection import known_languages, language_probability
 from components.ethics.settings import EthicsError
 
 SEGMENT_WORDS, MIN_SEGMENT_PROBABILITY = 5, 0.5
 MAX_WORDS = 200  # the segments of longer texts would each cost a detection
-
-
-@cache
-def _load_identifier() -> LanguageIdentifier:
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-
-
-def language_probability(languages: Sequence[str], text: str) -> float:
-    """Return the probability, 0 to 1, that a text is in one of the languages (two letters each)."""
-    return float(sum(share for language, share in _load_identifier().rank(text) if language in languages))
 
 
 def is_in_languages(languages: Sequence[str], text: str, min_probability: float) -> bool:
@@ -39,7 +26,7 @@ def is_in_languages(languages: Sequence[str], text: str, min_probability: float)
 
 def check_languages(languages: Sequence[str]) -> None:
     """Raise EthicsError where a language cannot be detected."""
-    known = sorted(_load_identifier().labels)
+    known = known_languages()
     for language in languages:
         if language not in known:
             raise EthicsError(

@@ -1,25 +1,42 @@
-"""Past queries of the shop: harmless unless staff marked them, or the banned sentences suggest otherwise."""
+"""Past queries of the shop, and wishes for its items: harmless unless staff marked them, or banned sentences suggest otherwise."""
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from components.catalogue.tables import read_queries
-from components.core.stage import Input
 from components.ethics.classifier import HarmClassifier, TrainingExamples
 from components.ethics.sentence_vectors import SpanVectors
 from components.ethics.settings import EthicsSettings
+from components.search.item_text import read_description
 
 TOP_K, MIN_BANNED_SHARE = 5, 0.5  # nearest sentences, more than half of which must be banned
 
 
-def sample_past_queries(catalogue: Input, settings: EthicsSettings) -> pd.DataFrame:
+def sample_past_queries(catalogue: Path, settings: EthicsSettings) -> pd.DataFrame:
     """Return past queries (text, harmful), each text once; harmful where staff marked any of its rows."""
     queries = read_queries(catalogue)
     queries["harmful"] = queries["harmful"].fillna(False).astype(bool)
     distinct = queries.groupby("text", sort=False, as_index=False)["harmful"].any()
     count = min(settings.maximum_past_queries, len(distinct))
     return distinct.sample(count, random_state=settings.seed).reset_index(drop=True)
+
+
+def sample_wishes(items: pd.DataFrame, settings: EthicsSettings) -> pd.DataFrame:
+    """Return what a language model thinks that people ask for the items (text, harmful): queries of days to come."""
+    wishes = [wish for item in items.to_dict("records") for wish in read_description(item).get("wishes", [])]
+    distinct = pd.DataFrame({"text": [*dict.fromkeys(wishes)], "harmful": False})
+    count = min(settings.maximum_wishes, len(distinct))
+    return distinct.sample(count, random_state=settings.seed).reset_index(drop=True)
+
+
+def sample_queries(catalogue: Path, items: pd.DataFrame, settings: EthicsSettings) -> pd.DataFrame:
+    """Return past queries and wishes for the items (text, harmful), each text once."""
+    # Wishes are set aside as past queries are, where they are near to banned sentences
+    both = [sample_past_queries(catalogue, settings), sample_wishes(items, settings)]
+    return pd.concat(both).drop_duplicates("text", ignore_index=True)
 
 
 def agrees_with_banned(

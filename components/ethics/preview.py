@@ -5,10 +5,11 @@ from pathlib import Path
 import pandas as pd
 
 from components.core.stage import Counts, Input, Output, stage
+from components.enrichment.enriched_items import read_enriched_items
 from components.ethics.calibrate import calibrate_filter, sample_titles
 from components.ethics.filter import EthicsFilter
 from components.ethics.known_sentences import KnownSentences
-from components.ethics.past_queries import sample_past_queries
+from components.ethics.past_queries import sample_queries
 from components.ethics.sentence_lists import read_lists
 from components.ethics.sentence_vectors import SentenceVectors
 from components.ethics.settings import EthicsError, EthicsSettings
@@ -58,6 +59,7 @@ def main(
     banned: Input,
     benign: Input,
     catalogue: Input,
+    descriptions: Input,
     query_model: Input,
     live: Input,
     queries: Input,
@@ -68,7 +70,8 @@ def main(
     past_texts, live_filter = read_queries(queries), EthicsFilter.load(live)
     # Beside the live filter, where the vectors of unchanged sentences are stored
     store = SentenceVectors(live, query_model, settings.window_tokens)
-    titles, past = sample_titles(catalogue, settings), sample_past_queries(catalogue, settings)
+    items = read_enriched_items(catalogue, descriptions)
+    titles, past = sample_titles(items, settings), sample_queries(catalogue, items, settings)
     lists = read_lists(banned, benign)
     calibration = calibrate_filter(lists, titles, past=past, store=store, settings=settings)
     known = KnownSentences(calibration.texts, calibration.vectors)

@@ -46,6 +46,9 @@ class EthicsSettings(Settings):
     )
     maximum_titles: int = Field(1500, ge=0, description="Item titles that count as harmless, at most")
     maximum_past_queries: int = Field(5000, ge=0, description="Past queries that count as harmless, at most")
+    maximum_wishes: int = Field(
+        1500, ge=0, description="Wishes for the items by a language model that count as harmless, at most"
+    )
     landmarks: int = Field(3000, ge=10, description="Sentences to which a text is compared")
     natural_weight: float = Field(
         3.0, gt=0, description="How much a natural request counts beside a benign sentence that looks harmful"

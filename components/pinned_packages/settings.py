@@ -35,3 +35,4 @@ class PinnedPackagesSettings(Settings):
     transnetv2: Package = Field(description="Shot detection network")
     i3d: Package = Field(description="3D-CNN, Kinetics-400, RGB")
     voices: Package = Field(description="Voice encoder, GE2E")
+    smollm2: Package = Field(description="SmolLM2-135M-Instruct in GGUF, the local language model")

@@ -98,7 +98,7 @@ def main(
     catalogue: Input, model: Input, query_model: Output, metrics: Output, settings: QueryModelSettings
 ) -> Counts:
     """Export the text model, and write the cosine between its vectors of some titles and those of the export."""
-    encoder = TextEncoder.load(model)
+    encoder = TextEncoder.load(model, exact=True)
     titles = read_items(catalogue)["title"]
     sample = titles.sample(min(COMPARED_TITLES, len(titles)), random_state=settings.seed).tolist()
     expected = encoder.encode(sample)

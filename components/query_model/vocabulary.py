@@ -6,12 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from components.search.item_text import read_attributes
+from components.search.item_text import CONTENT, described_facets, read_attributes
 
 Words = tuple[str, ...]
 Named = list[tuple[str, str]]
@@ -107,6 +108,11 @@ class Vocabulary:
         for name in sorted(set(counts) - facets):
             if counts[name] >= REFUSED_SHARE * len(items) and len(values[name]) <= MAX_VALUES:
                 refusable[name] = frozenset(filter(_is_plain, values[name]))
+        content = set(chain.from_iterable(map(_content_warnings, items.to_dict("records"))))
+        # "no gore" leaves out what a language model warns of. What the catalogue itself says, such as wool, it says better
+        content -= {value.lower() for given in values.values() for value in given}
+        if content:
+            refusable[CONTENT] = frozenset(content)
         currencies, prices = items["currency"].dropna().unique(), items["price"].dropna()
         return cls(
             values={name: frozenset(values[name]) for name in sorted(facets)},
@@ -201,6 +207,10 @@ class Vocabulary:
                 if attribute == name and split_words(other)[-len(kind) :] == kind:
                     narrower.append(other)
         return narrower
+
+
+def _content_warnings(item: Mapping[Any, Any]) -> list[str]:
+    return described_facets(item).get(CONTENT, [])
 
 
 def _is_plain(value: str) -> bool:

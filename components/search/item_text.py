@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+CONTENT, MILD = "content", "mild"
 MAX_ESCAPES = 4  # some texts are escaped more than once
 MARKUP = re.compile(r"<[a-z/!][^<>]{0,200}>", re.I)
 
@@ -62,8 +63,21 @@ def read_attributes(item: Mapping[Any, Any]) -> dict[str, list[str]]:
     return values
 
 
+def read_description(item: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return what a language model wrote of an item, by field; empty where it wrote nothing."""
+    given = item.get("description")
+    fields: dict[str, Any] = json.loads(given) if isinstance(given, str) else {}
+    return fields
+
+
 def item_text(item: Mapping[Any, Any]) -> str:
-    """Return title and sentence, then what they do not say yet of year, category, attributes and brand."""
+    """Return title and sentence, what they do not say yet of year, category, attributes and brand, and the summary."""
+    summary = read_description(item).get("summary")
+    return f"{own_text(item)} {summary}" if summary else own_text(item)
+
+
+def own_text(item: Mapping[Any, Any]) -> str:
+    """Return an item's text as the catalogue has it, without what a language model wrote."""
     text = f"{item['title']}. {item['text']}".strip()
     facts = [] if pd.isna(item.get("year")) else [str(item["year"])]
     if isinstance(item.get("category"), str):
@@ -76,10 +90,31 @@ def item_text(item: Mapping[Any, Any]) -> str:
 
 
 def matched_text(item: Mapping[Any, Any]) -> str:
-    """Return the text that BM25 matches: the title three times, the sentence twice, the attributes once."""
+    """Return the text that BM25 matches: the title three times, the sentence twice, the attributes once.
+
+    What counts of a description follows, as `field_weights` of its kind of catalogue says (conf/enrichment).
+    """
     # A title's words say best what an item is
-    title = item["title"]
-    return f"{title}. {title}. {item['text']} {item_text(item)}"
+    title, matched = item["title"], read_description(item).get("matched")
+    text = f"{title}. {title}. {item['text']} {own_text(item)}"
+    return f"{text} . {matched}" if matched else text
+
+
+def described_facets(item: Mapping[Any, Any]) -> dict[str, list[str]]:
+    """Return what an item can be filtered by of what a language model wrote: moods, whom it suits, content to avoid.
+
+    A mild content warning is none: who wants no violence may well see a film with a slap in the face.
+    """
+    description = read_description(item)
+    if not description:
+        return {}
+    whom, warnings = description["for_whom"], description["content_warnings"]
+    facets: dict[str, list[str]] = {
+        "mood": description["moods"],
+        "suits": [*whom["ages"], *whom["companions"]],
+        CONTENT: [kind for kind, degree in warnings.items() if degree != MILD],
+    }
+    return {name: values for name, values in facets.items() if values}
 
 
 def item_texts(items: pd.DataFrame) -> list[str]:

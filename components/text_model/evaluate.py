@@ -5,23 +5,28 @@ import json
 import numpy as np
 import pandas as pd
 
-from components.catalogue.tables import read_items, read_judgements, read_queries
+from components.catalogue.held_out import hash_share
+from components.catalogue.tables import read_judgements, read_queries
 from components.core.ranking_metrics import Floats, mean_ndcg, mean_recall, mean_reciprocal_rank
 from components.core.stage import Counts, Input, Output, stage
+from components.enrichment.enriched_items import read_enriched_items
 from components.search.bm25 import BM25Index, fuse_scores
 from components.search.item_text import matched_texts
 from components.search.spelling import SpellingCorrector, correct_spelling
 from components.text_model.encoder import TextEncoder
 from components.text_model.error_report import worst_queries
 from components.text_model.settings import TextModelError, TextModelSettings
-from components.text_model.training_pairs import assign_part
+from components.text_model.training_pairs import assign_part, held_out_wishes
+
+COLUMNS = ["query_id", "text", "item_id", "grade", "part", "kind"]
+TEST_SHARE = 0.5  # of the held-out wishes; the others choose the hybrid's weight
 
 
 def judged_queries(queries: pd.DataFrame, judgements: pd.DataFrame, held_out_share: float) -> pd.DataFrame:
     """Return people's judgements of fitting items, one a row, with the part of their query."""
     judged = judgements[judgements["grade"] > 0].merge(queries[["query_id", "text"]], on="query_id")
     parts = judged["text"].map(lambda text: assign_part(text, held_out_share))
-    return judged.assign(part=parts)[["query_id", "text", "item_id", "grade", "part"]]
+    return judged.assign(part=parts, kind="judged")[COLUMNS]
 
 
 def known_item_queries(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -34,16 +39,34 @@ def known_item_queries(pairs: pd.DataFrame) -> pd.DataFrame:
             "item_id": titles["item_id"],
             "grade": 1,
             "part": titles["part"],
+            "kind": "title",
         }
     )
 
 
+def wish_queries(items: pd.DataFrame) -> pd.DataFrame:
+    """Return the held-out wishes as queries for the items that they were written for, grade 1; half of them for a test."""
+    wishes = held_out_wishes(items)
+    is_test = wishes["text"].map(hash_share).astype(float) < TEST_SHARE
+    parts = np.where(is_test, "test", "validation")
+    return wishes.assign(query_id=wishes["text"], grade=1, part=parts, kind="wish")[COLUMNS]
+
+
+def collect_queries(judged: pd.DataFrame, pairs: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
+    """Return the queries that people judged; without any, titles and held-out wishes, for the items that have them."""
+    if not judged.empty:
+        return judged
+    return pd.concat([known_item_queries(pairs), wish_queries(items)], ignore_index=True)
+
+
 def sample_queries(queries: pd.DataFrame, part: str, max_queries: int, seed: int) -> pd.DataFrame:
-    """Draw at most `max_queries` queries of a part, each with all of its judgements."""
-    within = queries[queries["part"] == part]
-    # Sorted before they are drawn, so that the order of the table does not matter
-    ids = np.sort(within["query_id"].unique().astype(str))
-    drawn = np.random.default_rng(seed).permutation(ids)[:max_queries]
+    """Draw at most `max_queries` queries of a part, as many of each kind, each with all of its judgements."""
+    within, drawn = queries[queries["part"] == part], list[str]()
+    for _, group in within.groupby("kind", sort=True):
+        # Sorted before they are drawn, so that the order of the table does not matter
+        ids = np.sort(group["query_id"].unique().astype(str))
+        share = max(1, max_queries // within["kind"].nunique())
+        drawn += np.random.default_rng(seed).permutation(ids)[:share].tolist()
     return within[within["query_id"].isin(drawn)]
 
 
@@ -98,6 +121,7 @@ class QueryScorer:
 @stage(TextModelSettings, tracked=True)
 def main(
     catalogue: Input,
+    descriptions: Input,
     pairs: Input,
     model: Input,
     item_vectors: Input,
@@ -109,9 +133,9 @@ def main(
     """Choose the hybrid's weight on validation queries, measure on test queries, and write the worst of them."""
     import mlflow
 
-    items = read_items(catalogue)
+    items = read_enriched_items(catalogue, descriptions)
     judged = judged_queries(read_queries(catalogue), read_judgements(catalogue), settings.held_out_share)
-    asked = known_item_queries(pd.read_parquet(pairs)) if judged.empty else judged
+    asked = collect_queries(judged, pd.read_parquet(pairs), items=items)
     validation = sample_queries(asked, "validation", settings.validation_queries, settings.seed)
     test = sample_queries(asked, "test", settings.test_queries, settings.seed)
     if validation.empty or test.empty:
@@ -125,6 +149,9 @@ def main(
     mixed = fuse_scores(words, similarities, weight)
     figures = measure_ranking("bm25", words, grades) | measure_ranking("sbert", similarities, grades)
     figures |= measure_ranking("hybrid", mixed, grades)
+    kinds = test.drop_duplicates("query_id")["kind"].to_numpy()
+    for kind in sorted(set(kinds)):
+        figures |= measure_ranking(f"{kind}_hybrid", mixed[kinds == kind], grades[kinds == kind])
     figures |= {
         "hybrid_weight": weight,
         "test_queries": len(grades),

@@ -29,7 +29,7 @@ class TextModelSettings(Settings):
     )
     dimensions: int = Field(512, ge=8, le=4096, description="Length of a text vector")
     maximum_tokens: int = Field(
-        64, ge=16, le=512, description="Longer texts are cut when training and encoding"
+        96, ge=16, le=512, description="Longer texts are cut when training and encoding"
     )
     method: Literal["full", "lora", "qlora"] = Field(
         "lora", description="What is trained: everything or adapters"
@@ -55,8 +55,8 @@ class TextModelSettings(Settings):
     negative_margin: float = Field(
         0.05, ge=0, le=1, description="How much less like the anchor than its positive a negative has to be"
     )
-    maximum_steps: int = Field(20, ge=0, description="Training steps; 0 trains nothing")
-    validation_steps: int = Field(20, ge=1, description="Steps between two validations")
+    maximum_steps: int = Field(30, ge=0, description="Training steps; 0 trains nothing")
+    validation_steps: int = Field(30, ge=1, description="Steps between two validations")
     patience: int = Field(3, ge=1, description="Validations without a better figure that end the training")
     checkpoint_steps: int = Field(10, ge=1, description="Steps that a killed run loses at most")
     maximum_pairs: int = Field(20_000, ge=10, description="Pairs of one kind that are kept")
@@ -69,5 +69,8 @@ class TextModelSettings(Settings):
     test_queries: int = Field(300, ge=1, description="Most queries for the final figures")
     hybrid_steps: int = Field(
         20, ge=1, le=100, description="Steps between words alone and vectors alone that are tried"
+    )
+    wishes_weight: float = Field(
+        0.5, ge=0, le=1, description="Share of a language model's wishes in an item's vector"
     )
     encode_batch_size: int = Field(16, ge=1, description="Texts encoded at once; more suit a GPU")

@@ -15,6 +15,7 @@ from sentence_transformers.training_args import BatchSamplers
 from transformers import TrainerCallback, TrainerState
 
 from components.core.atomic_write import atomic_path
+from components.core.compute import multiplies_bfloat16
 from components.core.distributed import count_processes
 from components.text_model.settings import TextModelError, TextModelSettings
 
@@ -152,7 +153,7 @@ def training_arguments(work: Path, settings: TextModelSettings) -> SentenceTrans
         batch_sampler=BatchSamplers.NO_DUPLICATES,
         # QLoRA's paged optimiser (Dettmers et al., 2023) needs a GPU
         optim="paged_adamw_8bit" if cuda and settings.method == "qlora" else "adamw_torch",
-        bf16=cuda,
+        bf16=multiplies_bfloat16(),
         use_cpu=not cuda,
         ddp_backend=backend if processes > 1 else None,
         seed=settings.seed,

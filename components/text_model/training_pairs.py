@@ -10,9 +10,10 @@ from components.catalogue.cell_values import FITS_ALWAYS
 from components.catalogue.held_out import hash_share, hidden_items, read_users
 from components.catalogue.implicit_feedback import select_positives
 from components.catalogue.settings import DEFAULTS, CatalogueSettings
-from components.catalogue.tables import read_interactions, read_items, read_judgements, read_queries
+from components.catalogue.tables import read_interactions, read_judgements, read_queries
 from components.core.stage import Counts, Input, Output, stage
-from components.search.item_text import item_texts, lowercase_text, read_attributes
+from components.enrichment.enriched_items import read_enriched_items
+from components.search.item_text import item_texts, lowercase_text, read_attributes, read_description
 from components.text_model.settings import TextModelSettings
 from components.text_model.user_item_matrix import tabulate_likes
 
@@ -65,6 +66,23 @@ def query_pairs(items: pd.DataFrame, queries: pd.DataFrame, judgements: pd.DataF
         yield _make_pair(str(query), texts[str(item)], kind="query", item_id=str(item))
 
 
+def wish_pairs(items: pd.DataFrame) -> Iterator[Pair]:
+    """Yield the wishes that a language model wrote for each item, with the item's text (Mint; Mysore et al., 2023)."""
+    for item, text in zip(items.to_dict("records"), item_texts(items), strict=True):
+        for wish in read_description(item).get("wishes", []):
+            yield _make_pair(wish, text, kind="wish", item_id=str(item["item_id"]))
+
+
+def held_out_wishes(items: pd.DataFrame) -> pd.DataFrame:
+    """Return the wishes that no text and no training has seen: text, item_id."""
+    rows = []
+    for item in items.to_dict("records"):
+        wish = read_description(item).get("held_out_wish")
+        if wish:
+            rows.append((wish, str(item["item_id"])))
+    return pd.DataFrame(rows, columns=["text", "item_id"]).astype("str")
+
+
 def _make_pair(anchor: str, positive: str, kind: str, item_id: str) -> Pair:
     return {"anchor": anchor, "positive": positive, "kind": kind, "item_id": item_id}
 
@@ -95,6 +113,7 @@ def collect_pairs(
         attribute_pairs(items, chance),
         interaction_pairs(items, interactions, chance),
         query_pairs(items, queries, judgements),
+        wish_pairs(items),
     ]
     tables = []
     # One kind after the other, because two of them draw from the same generator
@@ -114,6 +133,7 @@ def collect_pairs(
 @stage(TextModelSettings)
 def main(
     catalogue: Input,
+    descriptions: Input,
     split: Input,
     pairs: Output,
     user_item_matrix: Output,
@@ -121,7 +141,7 @@ def main(
     catalogue_settings: CatalogueSettings = DEFAULTS,
 ) -> Counts:
     """Write the pairs, and which user likes which text."""
-    items = read_items(catalogue)
+    items = read_enriched_items(catalogue, descriptions)
     interactions = select_positives(read_interactions(catalogue), catalogue_settings.minimum_rating)
     # Training users, and items that are not hidden when cold start is measured: both would leak into the recommender's
     # evaluation through the text vectors

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from components.core.errors import TandemError
-from flows.cli import ethics, experiments, keys, publish, run, serve, video
+from flows.cli import enrich, ethics, experiments, keys, publish, run, serve, video
 from flows.cli.console import ROOT
 from flows.run.prefect_api import use_prefect_of
 
@@ -27,6 +27,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "serve-flows": serve.start_flows,
     "search": serve.search_items,
     "status": run.print_status,
+    "enrich": enrich.enrich_items,
     "publish": publish.publish_bundle,
     "promote": publish.promote_version,
     "versions": publish.print_versions,

@@ -1,5 +1,6 @@
 """Read the graph of dvc.yaml through DVC: its stages, what each waits for, and which have changed."""
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -37,7 +38,8 @@ class StageNode:
     """One stage: its name, what it does, the stages it waits for, and why it would run (empty: it would not).
 
     module: the package and the module of its command, such as recommender.train; empty if it has none.
-    outputs: the paths that it writes, in the order of dvc.yaml.
+    arguments: the paths that its command is given. outputs: the paths that it writes, in the order of dvc.yaml.
+    unfinished: how much work its report says it left for another run, such as requests beyond a night's budget.
     """
 
     name: str
@@ -45,8 +47,10 @@ class StageNode:
     needs: tuple[str, ...]
     reasons: tuple[str, ...]
     module: str = ""
+    arguments: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     plots: tuple[StagePlot, ...] = ()
+    unfinished: int = 0
 
     @property
     def package(self) -> str:
@@ -81,16 +85,32 @@ def read_graph(root: Path) -> list[StageNode]:
 
 
 def _read_node(stage: Any, needed: Iterable[Any], changes: list[object]) -> StageNode:
-    module = MODULE.search(stage.cmd or "")
+    command = stage.cmd or ""
+    module, unfinished = MODULE.search(command), _count_unfinished(stage)
+    reasons = _list_reasons(changes)
+    if unfinished:
+        reasons.append(f"{unfinished} left over from its last run")
     return StageNode(
         stage.name,
         stage.desc or "",
         needs=tuple(map(attrgetter("name"), needed)),
-        reasons=tuple(_list_reasons(changes)),
+        reasons=tuple(reasons),
         module=".".join(module.groups()) if module else "",
+        arguments=tuple(command[module.end() :].split()) if module else (),
+        unfinished=unfinished,
         outputs=tuple(str(out.def_path) for out in stage.outs),
         plots=tuple(_read_plot(out) for out in stage.outs if out.plot),
     )
+
+
+def _count_unfinished(stage: Any) -> int:
+    """Return what a stage's metrics say that it left for another run."""
+    total = 0
+    for out in stage.outs:
+        file = Path(out.fs_path)
+        if out.metric and file.suffix == ".json" and file.is_file():
+            total += int(json.loads(file.read_text()).get("unfinished", 0))
+    return total
 
 
 def _read_plot(out: Any) -> StagePlot:

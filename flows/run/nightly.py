@@ -64,6 +64,7 @@ class NightlyRun:
                     log=self.root / WORK / "logs" / f"{node.name}.log",
                     minutes=self.settings.stage_minutes_of.get(node.name, self.settings.stage_minutes),
                     show=lambda line: self.progress.show_line(node.name, line),
+                    force=node.unfinished > 0,
                 )
             except StageError:
                 self.progress.end_stage(node.name, "failed", 0.0)

@@ -10,7 +10,7 @@ from components.bundle.settings import BundleSettings
 def test_the_same_inputs_make_the_same_bytes(bundle_folder: Path, tmp_path: Path) -> None:
     data = bundle_folder.parent
     counts = build_bundle.main(
-        data / "catalogue", data / "query_model",
+        data / "catalogue", data / "enrichment/descriptions.parquet", data / "query_model",
         data / "text_model/queries.parquet", data / "ethics/filter", data / "recommender/item_factors",
         data / "recommender/test_users.parquet", data / "video/films.h5",
         data / "video/similar_films.parquet", data / "index", data / "metrics", tmp_path / "bundle", settings=BundleSettings(),

@@ -65,6 +65,7 @@ def test_the_manifest_names_every_file_and_carries_every_figure(bundle_folder: P
     reports = {name.split(".")[0] for name in manifest["metrics"]}
     assert reports == {
         "catalogue",
+        "enrichment",
         "video",
         "finetune",
         "export",

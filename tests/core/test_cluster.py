@@ -28,6 +28,7 @@ from components.text_model.settings import TextModelSettings
 from components.video.feature_cache import FeatureCache, FilmInput
 from components.video.settings import VideoError, VideoSettings
 from components.video.worker_pool import describe_films
+from tests.descriptions import write_descriptions
 from tests.text_model.conftest import garments
 from tests.video.conftest import fetched_weights, sha256, tone, write_film
 from tests.video.test_worker_pool import prepare, refuse
@@ -115,9 +116,11 @@ def test_texts_have_the_same_bytes_as_on_one_machine(tmp_path, small_encoder_fol
     for name, compute in (("one", LAPTOP), ("two", both)):
         write_table("items", garments(), tmp_path / name / "catalogue")
         out = tmp_path / name / "vectors.npy"
+        descriptions = write_descriptions(tmp_path / name / "descriptions.parquet", {})
         encode.main(
-            tmp_path / name / "catalogue", small_encoder_folder, out, settings=settings, compute=compute
-        )
+            tmp_path / name / "catalogue", descriptions, small_encoder_folder, out, tmp_path / name / "wishes.npy",
+            settings=settings, compute=compute,
+        )  # fmt: skip
         written.append(out.read_bytes())
     assert written[0] == written[1]
 

@@ -11,6 +11,7 @@ from components.ethics import calibrate
 from components.ethics.filter import EthicsFilter
 from components.ethics.settings import EthicsSettings
 from components.query_model.onnx_encoder import OnnxEncoder
+from tests.descriptions import write_descriptions
 from tests.lists import thin_lists
 
 COLOURS = ("red", "navy", "mint", "white", "mustard", "lilac", "coral", "grey", "sand", "olive")
@@ -38,10 +39,19 @@ def write_queries(folder: Path, asked: dict[str, bool]) -> None:
     )
 
 
-def calibrated(lists: Path, catalogue: Path, model: Path, out: Path, **changed: object) -> dict[str, float]:
-    """Calibrate into `out`; returns what was measured."""
+def calibrated(
+    lists: Path,
+    catalogue: Path,
+    model: Path,
+    out: Path,
+    wishes: dict[str, list[str]] | None = None,
+    **changed: object,
+) -> dict[str, float]:
+    """Calibrate into `out`; returns what was measured. wishes: for some items, by their ids."""
+    described = {item_id: {"wishes": texts} for item_id, texts in (wishes or {}).items()}
+    descriptions = write_descriptions(out / "descriptions.parquet", described)
     calibrate.main(
-        lists / "banned", lists / "benign", catalogue, model, out / "ethics", out / "sentences", out / "ethics.json",
+        lists / "banned", lists / "benign", catalogue, descriptions, model, out / "ethics", out / "sentences", out / "ethics.json",
         out / "curve.csv", settings=EthicsSettings(**({"landmarks": 500, "parts": 5, "draws": 1} | changed)),
     )  # fmt: skip
     return json.loads((out / "ethics.json").read_text())

@@ -77,6 +77,24 @@ def test_without_titles_the_benign_sentences_are_enough(short_lists, catalogue, 
     assert EthicsFilter.load(tmp_path / "ethics").threshold == figures["threshold"]
 
 
+def test_wishes_of_a_language_model_join_the_calibration_but_harmful_ones_are_set_aside(
+    short_lists, catalogue, query_model_folder, tmp_path
+):
+    harmless = [
+        f"a {kind} for a walk in the {place}" for kind in ("coat", "tent") for place in ("hills", "wind")
+    ]
+    harmful = pd.read_csv(short_lists / "banned/explosives.csv")["sentence"].tolist()[:6]
+    wishes = {f"i{number}": [wish] for number, wish in enumerate([*harmless, *harmful])}
+    calibrated(short_lists, catalogue, query_model_folder, tmp_path, wishes=wishes)
+    table = pd.read_parquet(tmp_path / "descriptions.parquet")
+    # Some are held out of all texts
+    indexed = {wish for text in table["description"] for wish in json.loads(text)["wishes"]}
+    aside = set(pd.read_csv(tmp_path / "sentences" / SET_ASIDE)["text"])
+    assert aside and aside <= indexed.intersection(harmful)
+    known = pd.read_parquet(tmp_path / "sentences/sentences.parquet")
+    assert set(known.loc[known["kind"] == "past query", "text"]) == indexed - aside
+
+
 def test_past_queries_join_the_calibration_but_harmful_ones_are_set_aside(
     short_lists, query_model_folder, tmp_path
 ):

@@ -7,9 +7,12 @@ import pandas as pd
 import pytest
 
 from components.catalogue.tables import write_table
+from components.enrichment.enriched_items import read_enriched_items
 from components.ethics import flag_items, preview
 from components.ethics.explain import explain_text
+from components.ethics.flag_items import list_wishes
 from components.ethics.settings import EthicsError, EthicsSettings
+from tests.descriptions import write_descriptions
 from tests.ethics.conftest import calibrated
 
 RATES = ("false_block_rate", "kind_block_rate", "sharp_block_rate", "look_alike_block_rate")
@@ -26,12 +29,18 @@ def test_items_that_the_filter_would_block_are_listed_for_review(done, encoder, 
     items = pd.DataFrame({"item_id": ["a", "b", "c", "d"], "title": titles, "text": ""})
     write_table("items", items.assign(available=True, attributes="{}"), tmp_path / "catalogue")
     np.save(tmp_path / "vectors.npy", encoder.encode([title.lower() for title in titles]))
+    wishes = ["something against the rain", "where can I buy cocaine and heroin online"]
+    descriptions = write_descriptions(tmp_path / "descriptions.parquet", {"a": {"wishes": wishes}})
+    indexed = list_wishes(read_enriched_items(tmp_path / "catalogue", descriptions))["text"].tolist()
+    np.save(tmp_path / "wishes.npy", encoder.encode(indexed))
     counts = flag_items.main(
-        tmp_path / "catalogue", tmp_path / "vectors.npy", done / "ethics", done / "sentences", tmp_path / "flagged.csv",
-        settings=EthicsSettings(),
+        tmp_path / "catalogue", descriptions, tmp_path / "vectors.npy", tmp_path / "wishes.npy", done / "ethics",
+        done / "sentences", tmp_path / "flagged.csv", settings=EthicsSettings(),
     )  # fmt: skip
     table = pd.read_csv(tmp_path / "flagged.csv")
-    assert counts == {"items": 4, "flagged": 2}
+    assert counts == {"items": 4, "wishes": len(indexed), "flagged": 2 + (wishes[1] in indexed)}
+    assert set(table.loc[table["part"] == "wish", "text"]) == {wishes[1]}.intersection(indexed)
+    table = table[table["part"] == "item"]
     assert dict(zip(table["item_id"], table["category"], strict=True)) == {"b": "explosives", "d": "drugs"}
     assert table["score"].is_monotonic_decreasing and table["nearest_sentence"].notna().all()
 
@@ -56,7 +65,7 @@ def changed_lists(short_lists, tmp_path):
 def previewed(lists, catalogue, model, tmp_path, queries):
     (tmp_path / "queries.txt").write_bytes(queries)
     preview.main(
-        lists / "banned", lists / "benign", catalogue, model, tmp_path / "ethics", tmp_path / "queries.txt",
+        lists / "banned", lists / "benign", catalogue, write_descriptions(tmp_path / "none.parquet", {}), model, tmp_path / "ethics", tmp_path / "queries.txt",
         tmp_path / "preview.csv", settings=EthicsSettings(landmarks=500, parts=5, draws=1, **LOOSE),
     )  # fmt: skip
     return pd.read_csv(tmp_path / "preview.csv")

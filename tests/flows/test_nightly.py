@@ -1,5 +1,6 @@
 """The nightly flow over a real graph: what runs, what is kept, and what a fault leaves behind."""
 
+import json
 import os
 import signal
 import subprocess
@@ -15,6 +16,23 @@ from flows.run.run_lock import mark_environment
 from tests.processes import processes_of
 
 Ran = Callable[[], list[str]]
+ASKING = """\
+stages:
+  ask:
+    cmd: python ask.py
+    outs: [answers.txt]
+    metrics: [report.json: {cache: false}]
+"""
+ASKS_TWO_A_NIGHT = """\
+import json, pathlib
+kept = pathlib.Path("kept.txt")
+answers = (kept.read_text().split() if kept.exists() else []) + ["answer", "answer"]
+kept.write_text(" ".join(answers[:3]))
+pathlib.Path("answers.txt").write_text(kept.read_text())
+pathlib.Path("report.json").write_text(json.dumps({"unfinished": 3 - len(answers[:3])}))
+with open("ran.txt", "a") as ran:
+    ran.write("ask\\n")
+"""
 
 
 def test_stages_run_in_the_graphs_order_and_a_second_run_runs_none(project: Path, ran: Ran) -> None:
@@ -33,6 +51,17 @@ def test_a_changed_setting_runs_its_stage_and_those_after_it(done: Path, ran: Ra
     (done / "conf/squares.yaml").write_text("power: 2\nsleep: 0.1\n")
     nightly(done, publishing=False)
     assert ran() == ["squares"], "the squares are the same, so their total is not added up again"
+
+
+def test_a_stage_that_left_work_runs_again_until_none_is_left(project: Path, ran: Ran) -> None:
+    (project / "dvc.yaml").write_text(ASKING)
+    (project / "ask.py").write_text(ASKS_TWO_A_NIGHT)
+    for left in (1, 0):
+        nightly(project, publishing=False)
+        assert ran() == ["ask"]
+        assert json.loads((project / "report.json").read_text()) == {"unfinished": left}
+    nightly(project, publishing=False)
+    assert ran() == [], "nothing is left, and nothing has changed"
 
 
 def test_a_setting_put_back_restores_results_without_running(done: Path, ran: Ran) -> None:

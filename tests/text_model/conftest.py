@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from components.catalogue.tables import cast_columns, write_table
+from tests.descriptions import write_descriptions
 
 COLOURS = ("red", "navy", "mint", "white", "mustard", "lilac")
 KINDS = ("raincoat", "sandals", "jumper", "swimsuit")
@@ -72,6 +73,7 @@ def write_shop(folder: Path, with_judgements: bool) -> Path:
     parts = ["train"] * 16 + ["validation"] * 4 + ["test"] * 4
     split = pd.DataFrame({"user_id": [f"u{user}" for user in range(24)], "part": parts})
     split.to_parquet(folder / "split.parquet")
+    write_descriptions(folder / "descriptions.parquet", {})
     return folder
 
 

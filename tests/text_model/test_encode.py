@@ -20,6 +20,7 @@ from components.text_model import encode
 from components.text_model.batching import encode_batches, token_lengths
 from components.text_model.encoder import TextEncoder, open_model
 from components.text_model.settings import TextModelSettings
+from tests.descriptions import write_descriptions
 from tests.text_model.conftest import garments
 
 PROJECT = Path(__file__).parents[2]
@@ -38,10 +39,18 @@ def in_order(model, texts: list[str], block: int = 4) -> np.ndarray:
     return vectors
 
 
-def encoded(out: Path, model: Path, items=None) -> tuple[bytes, dict]:
+def assert_alike(vectors: np.ndarray, others: np.ndarray) -> None:
+    """Other padding gives other bits: at most those of products of 16 bits."""
+    assert ((vectors * others).sum(axis=1) > 0.999).all()
+
+
+def encoded(out: Path, model: Path, items=None, described=None) -> tuple[bytes, dict]:
     """Encode a catalogue into `out`; returns the file's bytes and the counts."""
     write_table("items", garments() if items is None else items, out / "catalogue")
-    counts = encode.main(out / "catalogue", model, out / "vectors.npy", settings=SETTINGS)
+    descriptions = write_descriptions(out / "descriptions.parquet", described or {})
+    counts = encode.main(
+        out / "catalogue", descriptions, model, out / "vectors.npy", out / "wishes.npy", settings=SETTINGS
+    )
     return (out / "vectors.npy").read_bytes(), counts
 
 
@@ -56,7 +65,7 @@ def test_the_other_texts_do_not_change_a_bit_of_a_vector(model, texts, chance):
 
 def test_vectors_in_blocks_are_those_of_the_encoder(model):
     texts = [*item_texts(garments()), "", "word " * 400, "ΑΒΓ 漢字"]
-    np.testing.assert_allclose(in_order(model, texts), TextEncoder(model).encode(texts), atol=1e-5)
+    assert_alike(in_order(model, texts), TextEncoder(model).encode(texts))
     assert set(token_lengths(model, texts) % 8) == {0}
     assert token_lengths(model, []).shape == (0,) and not list(encode_batches(model, [], 4))
 
@@ -69,7 +78,7 @@ def test_no_more_of_a_text_is_read_than_the_model_does_alone(small_encoder_folde
         "a hat",
     ]
     assert token_lengths(model, texts).tolist() == [20, 8]
-    np.testing.assert_allclose(in_order(model, texts), TextEncoder(model).encode(texts), atol=1e-5)
+    assert_alike(in_order(model, texts), TextEncoder(model).encode(texts))
 
 
 def test_only_new_and_changed_texts_are_encoded_and_the_bytes_are_those_of_a_first_run(
@@ -81,7 +90,7 @@ def test_only_new_and_changed_texts_are_encoded_and_the_bytes_are_those_of_a_fir
     changed = garments().iloc[10:].copy()
     changed.loc[changed.index[:3], "title"] = ["A new coat", "A new hat", "A new hat"]
     warm, counts = encoded(first, small_encoder_folder, changed)
-    assert counts == {"items": 62, "dimensions": 384, "encoded": 3}
+    assert counts == {"items": 62, "wishes": 0, "dimensions": 384, "encoded": 3}
     cold, counts = encoded(second, small_encoder_folder, changed)
     assert counts["encoded"] == 62 and warm == cold
     assert len(list(first.glob(".encoded-*"))) == 1
@@ -143,10 +152,11 @@ def test_killed_at_any_moment_encoding_goes_on_and_ends_with_the_same_bytes(smal
     whole, _ = encoded(tmp_path / "whole", small_encoder_folder, items)
     out, chance, kills = tmp_path / "killed", random.Random(0), 0
     write_table("items", items, out / "catalogue")
+    write_descriptions(out / "descriptions.parquet", {})
     (out / "text_model.yaml").write_text("encode_batch_size: 4\n")
     command = [
-        sys.executable, "-m", "components.text_model.encode", out / "catalogue", small_encoder_folder,
-        out / "vectors.npy", "--conf", out / "text_model.yaml",
+        sys.executable, "-m", "components.text_model.encode", out / "catalogue", out / "descriptions.parquet",
+        small_encoder_folder, out / "vectors.npy", out / "wishes.npy", "--conf", out / "text_model.yaml",
     ]  # fmt: skip
     counted = 0
     while not (out / "vectors.npy").is_file():
@@ -159,6 +169,7 @@ def test_killed_at_any_moment_encoding_goes_on_and_ends_with_the_same_bytes(smal
             kills += 1
             assert stored(out) > seen
         told = child.communicate()[1]
+        assert child.returncode in (0, -signal.SIGKILL), told
         counted = int(told.rsplit("encoded ", 1)[1]) if child.returncode == 0 else 0
     assert kills == 3 and 0 < counted < len(read_items(out / "catalogue"))
     assert (out / "vectors.npy").read_bytes() == whole
@@ -167,3 +178,32 @@ def test_killed_at_any_moment_encoding_goes_on_and_ends_with_the_same_bytes(smal
 def stored(out: Path) -> int:
     """How many vectors are stored beside the output."""
     return sum(file.stat().st_size // (32 + 4 * 384 + 4) for file in out.glob(".encoded-*/vectors"))
+
+
+def test_wishes_move_the_vector_of_their_item_towards_them_and_no_other(small_encoder_folder, tmp_path):
+    wishes = ["a present for a sailor", "something for the boat"]
+    plain, _ = encoded(tmp_path / "plain", small_encoder_folder)
+    described = {"g10": {"wishes": wishes}, "g11": {"summary": "A garment that says nothing of wishes."}}
+    mixed, counts = encoded(tmp_path / "mixed", small_encoder_folder, described=described)
+    assert plain != mixed
+    # a wish may be the one that is held out of every text
+    assert counts["encoded"] in (73, 74)
+    before, after = np.load(tmp_path / "plain/vectors.npy"), np.load(tmp_path / "mixed/vectors.npy")
+    asked = TextEncoder.load(small_encoder_folder).encode(wishes).mean(axis=0)
+    assert after[10] @ asked > before[10] @ asked + 0.1
+    np.testing.assert_allclose(np.linalg.norm(after, axis=1), 1, atol=1e-5)
+    others = [row for row in range(72) if row not in (10, 11)]
+    np.testing.assert_array_equal(before[others], after[others])
+
+
+def test_wishes_of_weight_0_are_not_encoded(small_encoder_folder, tmp_path):
+    write_table("items", garments(), tmp_path / "catalogue")
+    descriptions = write_descriptions(
+        tmp_path / "some.parquet", {"g1": {"wishes": ["a present for a sailor"]}}
+    )
+    out = tmp_path / "vectors.npy"
+    counts = encode.main(
+        tmp_path / "catalogue", descriptions, small_encoder_folder, out, tmp_path / "wishes.npy",
+        settings=SETTINGS.model_copy(update={"wishes_weight": 0}),
+    )  # fmt: skip
+    assert counts["encoded"] == 72

@@ -46,7 +46,9 @@ def finetuned(
     """Pairs and finetune into `out`; returns what finetune measured."""
     settings = TextModelSettings(**(SOME | {"model": str(model)} | changed))
     inputs = out / "pairs.parquet", out / "taste.parquet"
-    training_pairs.main(shop / "catalogue", shop / "split.parquet", *inputs, settings=settings)
+    training_pairs.main(
+        shop / "catalogue", shop / "descriptions.parquet", shop / "split.parquet", *inputs, settings=settings
+    )
     outputs = out / "model", out / "finetune.json", out / "finetune.csv"
     finetune.main(*inputs, out, *outputs, settings=settings, compute=compute)
     return json.loads(outputs[1].read_text())
@@ -225,7 +227,9 @@ def test_a_decoder_with_last_token_pooling_and_a_prompt_is_finetuned_like_any_ot
 def test_a_training_that_had_ended_when_it_was_killed_is_not_done_again(shop, small_encoder_folder, tmp_path):
     settings = TextModelSettings(**(SOME | {"model": str(small_encoder_folder), "validation_steps": 2}))
     inputs = tmp_path / "pairs.parquet", tmp_path / "taste.parquet"
-    training_pairs.main(shop / "catalogue", shop / "split.parquet", *inputs, settings=settings)
+    training_pairs.main(
+        shop / "catalogue", shop / "descriptions.parquet", shop / "split.parquet", *inputs, settings=settings
+    )
     told = (
         str(small_encoder_folder),
         pd.read_parquet(inputs[0]),

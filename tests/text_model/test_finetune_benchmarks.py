@@ -22,7 +22,13 @@ PROJECT = Path(__file__).parents[2]
 )
 def test_a_benchmark_ends_with_its_figures(name, shop, small_encoder_folder, tmp_path):
     made = tmp_path / "pairs.parquet", tmp_path / "taste.parquet"
-    training_pairs.main(shop / "catalogue", shop / "split.parquet", *made, settings=TextModelSettings())
+    training_pairs.main(
+        shop / "catalogue",
+        shop / "descriptions.parquet",
+        shop / "split.parquet",
+        *made,
+        settings=TextModelSettings(),
+    )
     subprocess.run(
         [
             sys.executable, f"benchmarks/{name}.py", "--model", small_encoder_folder, "--pairs", made[0],

@@ -32,7 +32,14 @@ def finetuned(shop: Path, out: Path, model: Path, **changed: object) -> dict[str
     """Pairs and finetune into `out`; returns what finetune measured."""
     settings = TextModelSettings(**(FEW | {"model": str(model)} | changed))
     table, taste = out / "pairs.parquet", out / "taste.parquet"
-    training_pairs.main(shop / "catalogue", shop / "split.parquet", table, taste, settings=settings)
+    training_pairs.main(
+        shop / "catalogue",
+        shop / "descriptions.parquet",
+        shop / "split.parquet",
+        table,
+        taste,
+        settings=settings,
+    )
     finetune.main(
         table, taste, out, out / "model", out / "finetune.json", out / "finetune.csv", settings=settings
     )
@@ -46,10 +53,11 @@ def files(folder: Path) -> dict[str, bytes]:
 def searched(shop: Path, out: Path, small: Path) -> dict[str, float]:
     """Encode and evaluate what lies in `out`; returns what evaluate measured."""
     settings = TextModelSettings(**(FEW | {"model": str(small)}))
-    catalogue, model, vectors = shop / "catalogue", out / "model", out / "item_vectors.npy"
-    encode.main(catalogue, model, vectors, settings=settings)
+    catalogue, descriptions = shop / "catalogue", shop / "descriptions.parquet"
+    model, vectors = out / "model", out / "item_vectors.npy"
+    encode.main(catalogue, descriptions, model, vectors, out / "wish_vectors.npy", settings=settings)
     evaluate.main(
-        catalogue, out / "pairs.parquet", model, vectors, out / "queries.parquet", out / "search.json",
+        catalogue, descriptions, out / "pairs.parquet", model, vectors, out / "queries.parquet", out / "search.json",
         out / "search.html", settings=settings,
     )  # fmt: skip
     return json.loads((out / "search.json").read_text())
@@ -210,8 +218,8 @@ def test_a_catalogue_that_leaves_no_test_query_is_told_so(shop, done, tmp_path):
         TextModelError, match=r"catalogue: 24 queries leave none for validation or test\. Add"
     ):
         evaluate.main(
-            shop / "catalogue", done / "pairs.parquet", done / "model", done / "item_vectors.npy",
-            tmp_path / "queries.parquet", tmp_path / "search.json", tmp_path / "search.html", settings=few,
+            shop / "catalogue", shop / "descriptions.parquet", done / "pairs.parquet", done / "model",
+            done / "item_vectors.npy", tmp_path / "queries.parquet", tmp_path / "search.json", tmp_path / "search.html", settings=few,
         )  # fmt: skip
 
 
@@ -223,7 +231,11 @@ def test_the_hybrid_weight_is_the_smallest_of_the_best():
 
 def test_whole_queries_are_drawn_and_always_the_same():
     queries = pd.DataFrame(
-        {"query_id": np.repeat([f"q{n}" for n in range(30)], 3), "part": ["test"] * 60 + ["validation"] * 30}
+        {
+            "query_id": np.repeat([f"q{n}" for n in range(30)], 3),
+            "part": ["test"] * 60 + ["validation"] * 30,
+            "kind": "judged",
+        }
     )
     drawn = evaluate.sample_queries(queries, "test", 5, seed=1)
     assert drawn["query_id"].value_counts().tolist() == [3] * 5

@@ -147,7 +147,9 @@ def test_whatever_the_judgements_anchors_are_on_one_side_and_pairs_are_not_repea
 
 def test_the_stage_teaches_taste_from_training_users_and_items_that_are_not_hidden(shop, tmp_path):
     files = tmp_path / "pairs.parquet", tmp_path / "taste.parquet"
-    counts = training_pairs.main(shop / "catalogue", shop / "split.parquet", *files, settings=SETTINGS)
+    counts = training_pairs.main(
+        shop / "catalogue", shop / "descriptions.parquet", shop / "split.parquet", *files, settings=SETTINGS
+    )
     table = pd.read_parquet(tmp_path / "pairs.parquet")
     assert list(table) == training_pairs.COLUMNS
     assert counts == table["kind"].value_counts().to_dict()

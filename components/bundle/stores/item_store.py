@@ -16,7 +16,7 @@ from pydantic_core import from_json
 from components.bundle.stores.id_index import find_key, hash_id, sort_ids
 from components.catalogue.cell_values import FITS_ALWAYS
 from components.index.growable_array import GrowableArray
-from components.search.item_text import read_attributes
+from components.search.item_text import described_facets, read_attributes
 
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.int64]
@@ -237,8 +237,9 @@ def _cumulate_lengths(parts: Sequence[Sized]) -> Rows:
 
 
 def facets_of(item: Mapping[Any, Any]) -> dict[str, list[str]]:
-    """Return what an item can be filtered by: its attributes, its brand and its category."""
-    facets = read_attributes(item)
+    """Return what an item can be filtered by: attributes, brand, category, and what a language model wrote of it."""
+    # The catalogue's own attribute of a name counts before a language model's
+    facets = described_facets(item) | read_attributes(item)
     if isinstance(item.get("category"), str):
         facets["category"] = [item["category"]]
     return facets
