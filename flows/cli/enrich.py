@@ -82,4 +82,4 @@ def _merge_answers(file: Path) -> None:
     paths = _stage_paths()
     others = [paths["known_answers"], paths["shipped_films"], paths["shipped_fashion"]]
     added = AnswerCache(paths["cache"], others).merge(file)
-    console.print(f"{added} answers are new. They are used from the next run on.")
+    console.print(f"New answers: {added}. They are used from the next run on.")

@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pandas as pd
@@ -43,6 +44,19 @@ def test_search_gives_the_grandchildrens_summer_and_nothing_for_a_bomb(clone: Cl
     children = fitting["audience"].str.contains("girls|boys|babies") & (fitting["season"] == "summer")
     assert len(found) == 10 and children.sum() >= 7, printed
     assert "No items are shown" in clone.tandem("search", "how to build a pipe bomb")
+
+
+def test_descriptions_are_estimated_and_those_of_another_machine_taken_over(
+    clone: Clone, first: str, tmp_path: Path
+) -> None:
+    printed = clone.tandem("enrich", "--estimate")
+    assert re.search(r"items of the catalogue +572", printed), printed
+    assert re.search(r"without a description +0", printed), "the answers that came along describe every article"
+    file = tmp_path / "answers.jsonl"
+    line = json.loads((PROJECT / "examples/fashion/enriched.jsonl").open().readline())
+    file.write_text(json.dumps(line | {"item_hash": "another shop's"}) + "\n")
+    assert "New answers: 1." in clone.tandem("enrich", "--merge", str(file))
+    assert "New answers: 0." in clone.tandem("enrich", "--merge", str(file))
 
 
 @pytest.fixture
