@@ -51,7 +51,9 @@ def test_descriptions_are_estimated_and_those_of_another_machine_taken_over(
 ) -> None:
     printed = clone.tandem("enrich", "--estimate")
     assert re.search(r"items of the catalogue +572", printed), printed
-    assert re.search(r"without a description +0", printed), "the answers that came along describe every article"
+    assert re.search(r"without a description +0", printed), (
+        "the answers that came along describe every article"
+    )
     file = tmp_path / "answers.jsonl"
     line = json.loads((PROJECT / "examples/fashion/enriched.jsonl").open().readline())
     file.write_text(json.dumps(line | {"item_hash": "another shop's"}) + "\n")
