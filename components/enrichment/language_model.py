@@ -1,6 +1,7 @@
 """A language model behind an OpenAI-compatible endpoint: one chat in, one answer out, with its tokens."""
 
 import json
+import logging
 import os
 import threading
 import time
@@ -75,6 +76,8 @@ class LanguageModel:
             )
             for address in settings.addresses
         ]
+        # It would print a line for each request between the lines of the progress bar
+        logging.getLogger("httpx2").setLevel(logging.WARNING)
         self._turn, self._pacer = count(), Pacer(settings.requests_per_minute)
         # From the strictest on: a server that knows no JSON schemas refuses the request, and the next form is tried
         self._formats: list[Any] = [
