@@ -16,15 +16,14 @@ import chorus
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from wishes import SEED, SHARES, CachedTexts, mean_with_interval
 
-from components.core.ranking_metrics import bootstrap_interval, ndcg, ranked_grades, recall
+from components.core.ranking_metrics import ndcg, ranked_grades, recall
 from components.enrichment.description import Answer
 from components.search.bm25 import BM25Index, fuse_scores
-from components.search.item_text import item_texts, matched_texts
-from components.text_model.encode import mix_wishes, read_wishes
-from components.text_model.encoder import TextEncoder
+from components.search.item_text import matched_texts
+from components.text_model.evaluate import grade_matrix
 
-SHARES, SEED, SAMPLES, WISHES_WEIGHT = np.linspace(0, 1, 11), 42, 2000, 0.5
 Scores = NDArray[np.float32]
 
 
@@ -37,20 +36,6 @@ def read_items(answers: Path) -> pd.DataFrame:
     items = chorus.read_items()
     items = items[items["item_id"].isin(described.keys())].reset_index(drop=True)
     return items.assign(description=items["item_id"].map(described).astype(object))
-
-
-def grade_matrix(items: pd.DataFrame) -> tuple[list[str], Scores]:
-    """Return the queries that a product fits, and people's grades (q, i)."""
-    judged = chorus.read_judged()
-    judged = judged[judged["item_id"].isin(items["item_id"])]
-    texts = judged["text"].drop_duplicates().tolist()
-    grades = np.zeros((len(texts), len(items)), np.float32)
-    rows, columns = (
-        pd.Index(texts).get_indexer(judged["text"]),
-        pd.Index(items["item_id"]).get_indexer(judged["item_id"]),
-    )
-    grades[rows, columns] = judged["grade"]
-    return texts, grades
 
 
 def measure(scores: Scores, grades: Scores) -> pd.DataFrame:
@@ -74,13 +59,11 @@ def measure_hybrid(words: Scores, cosines: Scores, grades: Scores) -> pd.DataFra
     return pd.DataFrame(rows).reset_index(drop=True)
 
 
-def rank_items(items: pd.DataFrame, texts: list[str], encoder: TextEncoder) -> tuple[Scores, Scores]:
+def rank_items(items: pd.DataFrame, texts: list[str], encoder: CachedTexts) -> tuple[Scores, Scores]:
     """Return BM25 scores and cosines of items for queries, (q, i) each."""
     index = BM25Index.from_texts(matched_texts(items))
     words = np.stack([index.scores(text) for text in texts])
-    wishes = [encoder.encode(own) if own else np.zeros((0, 1), np.float32) for own in read_wishes(items)]
-    vectors = mix_wishes(encoder.encode(item_texts(items), progress=True), wishes, WISHES_WEIGHT)
-    return words, encoder.encode(texts) @ vectors.T
+    return words, encoder.encode(texts) @ encoder.encode_items(items).T
 
 
 def summarise(name: str, table: pd.DataFrame, before: pd.DataFrame | None) -> dict[str, Any]:
@@ -88,14 +71,9 @@ def summarise(name: str, table: pd.DataFrame, before: pd.DataFrame | None) -> di
     row: dict[str, Any] = {"ranking": name, "queries": len(table)}
     for metric in table:
         values = table[metric].to_numpy(float)
-        row[str(metric)] = [
-            round(float(values.mean()), 3),
-            *(round(x, 3) for x in bootstrap_interval(values, SAMPLES, SEED)),
-        ]
+        row[str(metric)] = mean_with_interval(values)
         if before is not None:
-            gain = values - before[metric].to_numpy(float)
-            low, high = bootstrap_interval(gain, SAMPLES, SEED)
-            row[f"{metric}_gain"] = [round(float(gain.mean()), 3), round(low, 3), round(high, 3)]
+            row[f"{metric}_gain"] = mean_with_interval(values - before[metric].to_numpy(float))
     print(row, flush=True)
     return row
 
@@ -110,9 +88,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
     items = read_items(chosen.answers)
-    texts, grades = grade_matrix(items)
-    encoder = TextEncoder.load(chosen.model)
-    encoder.model.max_seq_length = 96
+    judged = chorus.read_judged()
+    texts, grades = grade_matrix(judged[judged["item_id"].isin(items["item_id"])], items["item_id"])
+    encoder = CachedTexts(chosen.model)
     rows, before = [], {}
     for name, known in (("own text", items.assign(description=None)), ("described", items)):
         words, cosines = rank_items(known, texts, encoder)

@@ -161,14 +161,17 @@ def score_wishes(found: list[list[int]], wishes: Wishes) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["success", "recall"]).assign(kind=wishes.kinds, chooses=wishes.chooses)
 
 
+def mean_with_interval(values: NDArray[Any]) -> list[float]:
+    """Return the mean of values and its 95 % interval."""
+    return [round(float(figure), 3) for figure in (values.mean(), *bootstrap_interval(values, SAMPLES, SEED))]
+
+
 def summarise(name: str, scored: pd.DataFrame) -> dict[str, Any]:
     """Return the means over the wishes that report, with intervals, and by kind."""
     reports = scored[~scored["chooses"]]
     row: dict[str, Any] = {"ranking": name, "wishes": len(reports)}
     for measure in ("success", "recall"):
-        values = reports[measure].to_numpy()
-        low, high = bootstrap_interval(values, SAMPLES, SEED)
-        row[measure] = [round(float(values.mean()), 3), round(low, 3), round(high, 3)]
+        row[measure] = mean_with_interval(reports[measure].to_numpy())
     by_kind = reports.groupby("kind")[["success", "recall"]].mean().round(3)
     return row | {"kinds": by_kind.to_dict("index")}
 
@@ -230,9 +233,7 @@ def recall_of_turns(folder: Path, wishes: Wishes, items: pd.DataFrame) -> dict[s
         for shown, accepted in zip(found, wishes.accepted, strict=True):
             targets = set(items["item_id"].iloc[accepted])
             shares.append(len(targets.intersection(shown[:k])) / max(1, len(targets)))
-        values = np.array(shares)
-        low, high = bootstrap_interval(values, SAMPLES, SEED)
-        row[f"recall_{k}"] = [round(float(values.mean()), 3), round(low, 3), round(high, 3)]
+        row[f"recall_{k}"] = mean_with_interval(np.array(shares))
     print(row)
     return row
 

@@ -53,7 +53,7 @@ def run_distributed(compute: ComputeSettings, learn: Callable[..., Any], *argume
             sys.exit()
         return result
     if nodes == 1:
-        machine = TrainingMachine(0, 1, processes=devices, address="localhost", port=_find_free_port())
+        machine = TrainingMachine(0, 1, processes=devices, address="localhost", port=find_free_port())
         return _train_on_machine(machine, learn, arguments)
     return _train_on_cluster(compute, make_importable(learn), arguments)
 
@@ -149,10 +149,11 @@ def _choose_address() -> tuple[str, int]:
     """Return this machine's address and a free port, where the first process will listen."""
     import ray
 
-    return ray.util.get_node_ip_address(), _find_free_port()  # type: ignore[no-untyped-call]
+    return ray.util.get_node_ip_address(), find_free_port()  # type: ignore[no-untyped-call]
 
 
-def _find_free_port() -> int:
+def find_free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
     with socket.socket() as free:
         free.bind(("", 0))  # 0 lets the system choose
         port: int = free.getsockname()[1]

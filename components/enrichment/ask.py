@@ -42,7 +42,7 @@ class Asking:
     ) -> None:
         self.model, self.cache, self.budget, self.settings = model, cache, budget, settings
         self.stopped: str | None = None
-        self.answered = self.lost = 0
+        self.lost = 0
         self._lost_in_a_row = 0
 
     def ask(self, questions: Sequence[Question]) -> str | None:
@@ -128,7 +128,6 @@ class Asking:
             raise EnrichmentError(
                 f"{self.cache.file} cannot be written: {error}. Make room, then run again: all earlier answers are kept."
             ) from error
-        self.answered += 1
 
     def _keep_rest(self, under_way: dict[Future[Completion], Question]) -> None:
         for future, question in under_way.items():

@@ -44,6 +44,13 @@ def read_kind(catalogue: Path) -> str:
     return str(kind)
 
 
+def open_answers(
+    cache: Path, known_answers: Path, shipped_films: Path, shipped_fashion: Path, **_others: Path
+) -> AnswerCache:
+    """Open all answers that there are, by some of the paths of `main`; one's own count before shipped ones, and these before an earlier run's."""
+    return AnswerCache(cache, [known_answers, shipped_films, shipped_fashion])
+
+
 def find_questions(items: Items, prompt: Prompt, cache: AnswerCache, max_characters: int) -> list[Question]:
     """Return what has to be asked: the items without an answer to this prompt, each text once."""
     questions: dict[str, Question] = {}
@@ -131,8 +138,7 @@ def estimate_stage(paths: Mapping[str, Path], settings: EnrichmentSettings) -> E
     """Estimate what a run of this stage would cost; paths: those of `main`, by name."""
     items: Items = read_items(paths["catalogue"]).to_dict("records")
     prompt = Prompt.read(paths["prompts"], read_kind(paths["catalogue"]))
-    others = [paths["known_answers"], paths["shipped_films"], paths["shipped_fashion"]]
-    store = AnswerCache(paths["cache"], others)
+    store = open_answers(**paths)
     questions = find_questions(items, prompt, store, settings.maximum_item_characters)
     return estimate_cost(len(items), questions, store, settings)
 
@@ -159,7 +165,7 @@ def main(
     """
     items: Items = read_items(catalogue).to_dict("records")
     prompt = Prompt.read(prompts, read_kind(catalogue))
-    store = AnswerCache(cache, [known_answers, shipped_films, shipped_fashion])
+    store = open_answers(cache, known_answers, shipped_films, shipped_fashion)
     questions = find_questions(items, prompt, store, settings.maximum_item_characters)
     stopped = ask_missing(questions, prompt, store, settings, pinned_settings)
     described, quarantined, used = check_answers(items, prompt, store, settings.language)

@@ -64,7 +64,7 @@ class LanguageModel:
     """
 
     def __init__(self, settings: EnrichmentSettings, schema: dict[str, Any]) -> None:
-        self.settings, self.schema = settings, schema
+        self.settings = settings
         key = os.environ.get(settings.key_variable, "").strip() or NO_KEY
         if not (key.isascii() and key.isprintable()):
             raise EnrichmentError(

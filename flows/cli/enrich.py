@@ -75,11 +75,9 @@ def _print_estimate() -> None:
 
 
 def _merge_answers(file: Path) -> None:
-    from components.enrichment.answer_cache import AnswerCache
+    from components.enrichment.enrich import open_answers
 
     if not file.is_file():
         raise TandemError(f"{file} is no file. Name the answers.jsonl of another machine.")
-    paths = _stage_paths()
-    others = [paths["known_answers"], paths["shipped_films"], paths["shipped_fashion"]]
-    added = AnswerCache(paths["cache"], others).merge(file)
+    added = open_answers(**_stage_paths()).merge(file)
     console.print(f"New answers: {added}. They are used from the next run on.")

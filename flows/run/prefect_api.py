@@ -1,7 +1,6 @@
 """Choose the Prefect API that a command reports to: the server that is named, or a temporary one of the workspace."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -9,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from components.core.distributed import find_free_port
 from components.core.errors import TandemError
 from flows.run.run_lock import mark_environment
 
@@ -46,8 +46,7 @@ def prefect_api(workspace: Path) -> Iterator[Callable[[], None]]:
     if ADDRESS in os.environ or os.environ.get(HOME) != str(_find_home(workspace)):
         yield find_prefect
         return
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = find_free_port()
     # Prefect would start one itself, but only when all is imported, and would import the server's code into this process
     # too: a night without changes took 12.5 s on two cores, and takes 8.1 s.
     log = _find_home(workspace) / "server.log"
